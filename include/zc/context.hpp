@@ -1,0 +1,84 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "zc/detail/join.hpp"
+#include "zc/detail/scheduler.hpp"
+#include "zc/scope.hpp"
+#include "zc/task.hpp"
+
+namespace zc {
+
+namespace detail {
+class loop;
+}
+
+/// How a context is set up. The defaults suit servers and copy programs alike.
+struct context_options {
+  /// Submission queue entries: how many ops one io_uring_enter(2) can carry. Not a limit on ops in
+  /// flight: more than fit wait in a queue.
+  std::uint32_t entries = 256;
+  /// Most pipes kept and used at once by transfers. Beyond it a transfer copies.
+  std::uint32_t pipes = 64;
+  /// Size asked for each pipe, in bytes. The kernel may give less to a plain user (pipe(7)).
+  std::uint32_t pipe_bytes = 256 * 1024;
+  /// Most kernel workers of each kind (bounded, unbounded) for what may block: splices of files.
+  std::uint32_t workers = 16;
+};
+
+/// The loop: one io_uring and the thread that runs it.
+///
+/// Everything but stop() belongs to one thread: the first that calls run() (construction may be
+/// elsewhere). While run() runs, SIGPIPE and SIGXFSZ are blocked in that thread, so that a dead
+/// peer or a file-size limit is an error code; a child forked meanwhile inherits that mask and may
+/// want to unblock them before it executes another program. Needs Linux 6.1; see capabilities().
+class context final {
+ public:
+  /// Throws std::system_error when io_uring is not to be had; its text says why and what to do.
+  explicit context(context_options options = {});
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+
+  /// Cancels the tasks that spawn() left unfinished and runs them to their end, on the thread that
+  /// ran the context.
+  ~context();
+
+  /// Runs `work` to its end and returns its value, or throws its exception. Other tasks of this
+  /// context go on meanwhile, and stand still between runs. Not from inside a task of this context.
+  template <class T>
+  T run(task<T> work) {
+    run_to_end(work.promise());
+    return work.take();
+  }
+
+  /// Starts `work` in the background: it makes progress during run(). Its value is dropped. Its
+  /// exception cancels the other background tasks and the current or next run(), which throws it.
+  template <class T>
+  void spawn(task<T> work) {
+    background_scope().spawn(std::move(work));
+  }
+
+  /// Cancels the task of the current run(); where there is none, that of the next. run() still
+  /// returns only when that task has ended. From any thread or signal handler, for
+  /// as long as the context lives.
+  void stop() noexcept;
+
+ private:
+  friend class detail::loop;
+  void run_to_end(detail::promise_base& work);
+  scope& background_scope();
+
+  std::unique_ptr<detail::loop> loop_;
+};
+
+/// Makes a context, runs `work` on it to its end and returns its value, or throws its exception.
+template <class T>
+T run(task<T> work, context_options options = {}) {
+  context here(options);
+  return here.run(std::move(work));
+}
+
+}  // namespace zc

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include "zc/detail/cancel.hpp"
+#include "zc/detail/promise.hpp"
+#include "zc/result.hpp"
+
+struct io_uring_sqe;
+
+namespace zc {
+class context;
+}
+
+namespace zc::detail {
+
+inline std::error_code errno_code(int error_number) noexcept {
+  return {error_number, std::system_category()};
+}
+
+/// One submission to the ring and its completion. `co_await` submits it and resumes with its end.
+///
+/// It stays where it is, and its memory stays valid, until the kernel has completed it; destroying
+/// one in flight cancels and awaits it first. Begun under a cancelled scope, it ends with ECANCELED
+/// and never reaches the kernel. Context's thread only.
+class operation : public cancellable {
+ public:
+  bool await_ready() const noexcept { return false; }
+
+  template <class Promise>
+  bool await_suspend(std::coroutine_handle<Promise> waiter) {
+    return start(waiter.promise());
+  }
+
+  void cancel() noexcept override;
+
+ protected:
+  operation() noexcept = default;
+  ~operation();
+
+  /// Fills the submission in. Called when there is room in the ring, perhaps after other ops.
+  virtual void prepare(io_uring_sqe& sqe) noexcept = 0;
+
+  /// prepare(), for a derived class to show what it would submit.
+  void describe(io_uring_sqe& sqe) noexcept { prepare(sqe); }
+
+  /// The ring's lengths have 32 bits: a longer one becomes a short read, write or splice.
+  static unsigned clamp_length(std::size_t nbytes) noexcept {
+    return static_cast<unsigned>(std::min<std::size_t>(nbytes, 1u << 30));
+  }
+
+  /// For ops that must run even in a cancelled task: giving resources back.
+  void ignore_cancel() noexcept { cancellable_ = false; }
+
+  /// The kernel's result: not negative, or -errno.
+  int raw() const noexcept { return raw_; }
+  void set_raw(int raw) noexcept { raw_ = raw; }
+
+ private:
+  friend class op_queue;
+  friend class fifo<operation>;
+  enum class stage : std::uint8_t { idle, queued, in_kernel, done };
+
+  /// False when it has already ended.
+  bool start(resumable& waiter);
+
+  operation* next = nullptr;
+  resumable* waiter_ = nullptr;
+  scheduler* where_ = nullptr;
+  int raw_ = 0;
+  std::uint8_t completions_due_ = 0;  // its own, and that of a cancel aimed at it
+  stage stage_ = stage::idle;
+  bool cancel_wanted_ = false;
+  bool cancellable_ = true;
+};
+
+/// An operation whose end is a result<T>, made from the kernel's number.
+template <class T>
+class operation_of : public operation {
+ public:
+  result<T> await_resume() noexcept {
+    if (raw() < 0) return errno_code(-raw());
+    if constexpr (std::is_void_v<T>) {
+      return {};
+    } else {
+      return T(static_cast<T>(raw()));
+    }
+  }
+};
+
+}  // namespace zc::detail

@@ -1,0 +1,165 @@
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <mutex>
+
+namespace zc::detail {
+
+class cancel_scope;
+class scheduler;
+
+/// Where a coroutine runs and what cancels it; inherited from the coroutine that awaits it.
+struct environment {
+  scheduler* where = nullptr;
+  cancel_scope* cancel = nullptr;
+};
+
+/// A suspended coroutine that can stand in a queue.
+struct resumable {
+  std::coroutine_handle<> handle;
+  environment env;
+  resumable* next = nullptr;
+  bool posted = false;
+};
+
+/// First in, first out; links go through the entries, so that queueing allocates nothing.
+template <class T>
+class fifo {
+ public:
+  bool empty() const noexcept { return first_ == nullptr; }
+
+  void push(T& entry) noexcept {
+    entry.next = nullptr;
+    (first_ == nullptr ? first_ : last_->next) = &entry;
+    last_ = &entry;
+  }
+
+  T* pop() noexcept {
+    T* entry = first_;
+    if (entry != nullptr) first_ = entry->next;
+    return entry;
+  }
+
+  void append(fifo other) noexcept {
+    if (other.empty()) return;
+    (first_ == nullptr ? first_ : last_->next) = other.first_;
+    last_ = other.last_;
+  }
+
+  bool remove(T& entry) noexcept {
+    bool found = false;
+    fifo kept;
+    while (T* at = pop()) {
+      if (at == &entry) {
+        found = true;
+      } else {
+        kept.push(*at);
+      }
+    }
+    *this = kept;
+    return found;
+  }
+
+ private:
+  T* first_ = nullptr;
+  T* last_ = nullptr;
+};
+
+/// A call that another thread asks the scheduler's thread to make.
+class remote_call {
+ public:
+  remote_call() noexcept = default;
+  remote_call(const remote_call&) = delete;
+  remote_call& operator=(const remote_call&) = delete;
+  virtual void run() noexcept = 0;
+
+ protected:
+  ~remote_call() = default;
+
+ private:
+  friend class scheduler;
+  friend class fifo<remote_call>;
+  remote_call* next = nullptr;
+  bool queued_ = false;
+};
+
+/// Decides which coroutine runs next. Knows nothing of io_uring: a context adds the ring.
+///
+/// One thread; only post_remote() may be called from others.
+class scheduler {
+ public:
+  scheduler() noexcept = default;
+  scheduler(const scheduler&) = delete;
+  scheduler& operator=(const scheduler&) = delete;
+
+  /// The scheduler that is running on this thread, or null.
+  static scheduler* current() noexcept;
+
+  /// Puts a coroutine at the back of the ready queue.
+  void post(resumable& who) noexcept {
+    who.posted = true;
+    ready_.push(who);
+  }
+  /// Takes a posted coroutine out again, because its frame goes.
+  void forget(resumable& who) noexcept;
+
+  /// Destroys a finished coroutine's frame as soon as no coroutine is running.
+  void retire(resumable& who) noexcept { retired_.push(who); }
+
+  /// The next link of a chain of awaiting coroutines: `who`'s handle to resume now, or, every so
+  /// often, a posted `who` and the no-op handle. Keeps the stack bounded where the compiler does
+  /// not turn symmetric transfer into a jump.
+  std::coroutine_handle<> hop_to(resumable& who) noexcept;
+
+  /// Resumes `who` inside its starter's await_suspend; false where the stack is already deep: then
+  /// the caller posts it.
+  bool start_nested(std::coroutine_handle<> who);
+
+  /// Has `call` run on the scheduler's thread. Thread-safe. Queueing it twice is queueing it once.
+  void post_remote(remote_call& call);
+  /// After this returns, `call` will not run any more. Scheduler's thread only.
+  void forget_remote(remote_call& call) noexcept;
+
+  /// Runs only coroutines of `members` until `running` is zero: how a destructor awaits.
+  void drain(const cancel_scope& members, const std::size_t& running);
+
+ protected:
+  ~scheduler() = default;
+
+  /// Marks the scheduler as running on this thread for its lifetime.
+  class running_here {
+   public:
+    explicit running_here(scheduler& self) noexcept;
+    running_here(const running_here&) = delete;
+    running_here& operator=(const running_here&) = delete;
+    ~running_here();
+
+   private:
+    scheduler* outer_;
+  };
+
+  bool has_ready() const noexcept { return !ready_.empty(); }
+  /// Resumes what is ready now, but not what becomes ready meanwhile.
+  void run_ready();
+  void run_remote();
+
+  /// Goes round the ring once, waiting for a completion if `wait`; finished ops are posted.
+  virtual void turn(bool wait) = 0;
+  /// Ends a waiting turn(). Called from any thread.
+  virtual void wake() noexcept = 0;
+
+ private:
+  void resume(resumable& who);
+  void run_batch();
+
+  fifo<resumable> ready_;  // run in the next batch
+  fifo<resumable> batch_;  // being run
+  fifo<resumable> retired_;
+  unsigned depth_ = 0;
+  unsigned hops_ = 0;
+  std::mutex remote_mutex_;
+  fifo<remote_call> remote_;
+};
+
+}  // namespace zc::detail

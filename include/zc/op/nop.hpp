@@ -1,0 +1,18 @@
+#pragma once
+
+#include "zc/detail/operation.hpp"
+
+namespace zc::op {
+
+/// Does nothing, by way of the kernel: measures the cost of a round trip.
+///
+/// IORING_OP_NOP, Linux 5.1.
+class nop : public detail::operation_of<void> {
+ public:
+  nop() noexcept = default;
+
+ private:
+  void prepare(io_uring_sqe& sqe) noexcept override;
+};
+
+}  // namespace zc::op

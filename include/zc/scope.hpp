@@ -1,0 +1,82 @@
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <exception>
+#include <utility>
+
+#include "zc/detail/cancel.hpp"
+#include "zc/detail/promise.hpp"
+#include "zc/task.hpp"
+
+namespace zc {
+
+namespace detail {
+class loop;
+}
+
+/// A nursery: tasks spawned in it run beside the coroutine that owns it, and none outlives it.
+///
+/// When a task throws, the others are cancelled, and join() rethrows the first exception. Make it
+/// inside a task; not thread-safe.
+class scope final : private detail::joiner {
+ public:
+  /// The context is that of the coroutine that calls spawn().
+  scope() noexcept = default;
+  scope(const scope&) = delete;
+  scope& operator=(const scope&) = delete;
+
+  /// Cancels the tasks that have not ended and runs them, and nothing else, until they have. Their
+  /// exceptions are dropped: join() is how to hear of them.
+  ~scope();
+
+  /// Starts `work` the next time round the loop. Its value is dropped. Throws std::logic_error
+  /// outside of a running context.
+  template <class T>
+  void spawn(task<T> work) {
+    adopt(work.promise());
+    work.release();
+  }
+
+  /// Requests that every task in the scope, present or future, be cancelled.
+  void cancel() noexcept { cancel_.request(); }
+
+  /// How many spawned tasks have not ended.
+  std::size_t running() const noexcept { return running_; }
+
+  /// Resumes when every spawned task has ended; rethrows the first exception among them. Cancelling
+  /// the awaiting coroutine cancels the tasks. More can be spawned afterwards.
+  [[nodiscard]] auto join() noexcept { return join_awaiter(*this); }
+
+ private:
+  friend class detail::loop;
+
+  class join_awaiter {
+   public:
+    explicit join_awaiter(scope& of) noexcept : of_(of) {}
+    bool await_ready() const noexcept { return of_.running_ == 0; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> parent) noexcept {
+      of_.wait(parent.promise());
+    }
+    void await_resume() { of_.joined(); }
+
+   private:
+    scope& of_;
+  };
+
+  explicit scope(detail::scheduler& where) noexcept : where_(&where) {}
+
+  void adopt(detail::promise_base& work);
+  void wait(detail::resumable& parent) noexcept;
+  void joined();
+  std::coroutine_handle<> child_done(detail::promise_base& child) noexcept override;
+
+  detail::scheduler* where_ = nullptr;
+  detail::resumable* parent_ = nullptr;
+  std::size_t running_ = 0;
+  std::exception_ptr error_;
+  detail::cancel_scope cancel_;
+};
+
+}  // namespace zc

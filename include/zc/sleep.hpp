@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+
+#include "zc/detail/cancel.hpp"
+#include "zc/detail/operation.hpp"
+#include "zc/detail/promise.hpp"
+#include "zc/task.hpp"
+
+namespace zc {
+
+namespace detail {
+
+class yield_awaiter {
+ public:
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    env_ = self.promise().env;
+    env_.where->post(self.promise());
+  }
+  void await_resume() const {
+    if (!env_.cancel->requested()) return;
+    env_.cancel->observe();
+    throw std::system_error(errno_code(ECANCELED), "zc::yield");
+  }
+
+ private:
+  environment env_;
+};
+
+}  // namespace detail
+
+/// Suspends for `duration` (CLOCK_MONOTONIC, by IORING_OP_TIMEOUT; no longer than that plus the
+/// kernel's timer slack). Throws std::system_error ECANCELED when cancelled.
+task<> sleep_for(std::chrono::nanoseconds duration);
+
+/// Goes round the loop once: other ready coroutines run and completions are taken before it
+/// resumes. Throws std::system_error ECANCELED when cancelled.
+[[nodiscard]] inline auto yield() noexcept { return detail::yield_awaiter(); }
+
+}  // namespace zc

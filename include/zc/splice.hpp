@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "zc/task.hpp"
+#include "zc/transfer.hpp"
+
+namespace zc {
+
+/// An offset: use the descriptor's file position and advance it, as splice(2) does with NULL.
+inline constexpr std::int64_t file_position = -1;
+
+/// The flags of splice(2), combined with `|`.
+enum class splice_flags : unsigned {
+  none = 0,
+  move = 1,      // SPLICE_F_MOVE: accepted, no effect in today's kernels
+  nonblock = 2,  // move what can move now; EAGAIN where nothing can
+  more = 4,      // SPLICE_F_MORE: the caller will send more after this call
+  gift = 8,      // SPLICE_F_GIFT: accepted, no effect in today's kernels
+};
+
+constexpr splice_flags operator|(splice_flags a, splice_flags b) noexcept {
+  return static_cast<splice_flags>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+constexpr splice_flags operator&(splice_flags a, splice_flags b) noexcept {
+  return static_cast<splice_flags>(static_cast<unsigned>(a) & static_cast<unsigned>(b));
+}
+constexpr splice_flags& operator|=(splice_flags& a, splice_flags b) noexcept { return a = a | b; }
+
+/// What to move, and how. Designated initialisers: `{.offset = 10, .nbytes = 20}`.
+struct splice_options {
+  /// First byte of a seekable `in` to move, absolute; the file position is neither used nor moved.
+  /// Or file_position. On a pipe, socket or tty only 0 and file_position are allowed (ESPIPE).
+  std::int64_t offset = 0;
+  /// How many bytes. For a regular file to_end means up to its size when the call begins; for
+  /// anything else, until it ends. 0 moves nothing, but still checks the descriptors.
+  std::uint64_t nbytes = to_end;
+  splice_flags flags = splice_flags::none;
+  /// Where to write in a seekable `out`; as `offset`. An O_APPEND `out` appends: only 0 and
+  /// file_position are allowed (EINVAL).
+  std::int64_t out_offset = 0;
+  /// automatic: the cheapest way that is safe. direct: splice(2) on the calling thread, the ring
+  /// only to wait; a socket or tty in blocking mode is refused. ring: every move is an
+  /// IORING_OP_SPLICE. copy: read and write (recv and send) through the ring. A forced route that
+  /// cannot serve the pair is EINVAL.
+  zc::route route = zc::route::automatic;
+  /// Kept up to date while the transfer runs, if not null. Must outlive the transfer.
+  zc::progress* progress = nullptr;
+};
+// GCC 12 destroys a non-trivial aggregate twice when it is written inside a co_await expression.
+static_assert(std::is_trivially_destructible_v<splice_options>);
+
+/// Moves bytes from `in` to `out`, any two descriptors; resumes with how many `out` accepted.
+///
+/// Both descriptors stay the caller's, unchanged, and must stay open until the call resumes.
+/// Neither needs to be a pipe, or non-blocking. Fewer bytes than asked without an error means that
+/// `in` ended early. Resumed means accepted by `out`: not received by its peer, not durable on
+/// disk, not a snapshot (pages of a file may be shared until the peer has acknowledged them, and
+/// change under it). Cancelling it is safe at any moment.
+///
+/// Throws transfer_error, with exact counts and the bytes taken but not moved. Before a byte moves:
+/// EBADF (closed, or wrong access mode), EISDIR, EOVERFLOW (`offset`, or `nbytes` from there,
+/// reaches past the end of a regular file), ESPIPE, EINVAL (unknown flag, same pipe at both ends,
+/// O_APPEND with an offset, a forced route that cannot serve the pair). Later: what splice(2),
+/// read(2), write(2), recv(2) and send(2) give, EAGAIN for splice_flags::nonblock where nothing
+/// could move, ECANCELED when cancelled.
+///
+/// Needs Linux 6.1. See splice(2).
+task<std::uint64_t> splice(int in, int out, splice_options options = {});
+
+/// The same, but resumes with what happened instead of throwing.
+task<transfer> try_splice(int in, int out, splice_options options = {});
+
+/// Delivers bytes that another transfer could not: `try_splice(std::move(t.remainder), other_out)`.
+///
+/// What cannot be delivered is the new transfer's remainder. Of the options, `offset` must be 0,
+/// `nbytes` to_end, and `route` automatic or copy (EINVAL).
+task<transfer> try_splice(remainder from, int out, splice_options options = {});
+
+/// The same, throwing transfer_error; resumes with the number of bytes delivered.
+task<std::uint64_t> splice(remainder from, int out, splice_options options = {});
+
+}  // namespace zc

@@ -1,0 +1,54 @@
+#include "zc/detail/cancel.hpp"
+
+#include <cassert>
+
+namespace zc::detail {
+
+void cancellable::enter(cancel_scope& scope) noexcept {
+  assert(scope_ == nullptr);
+  scope_ = &scope;
+  before_ = nullptr;
+  after_ = scope.first_;
+  if (after_ != nullptr) after_->before_ = this;
+  scope.first_ = this;
+}
+
+void cancellable::leave() noexcept {
+  if (scope_ == nullptr) return;
+  (before_ != nullptr ? before_->after_ : scope_->first_) = after_;
+  if (after_ != nullptr) after_->before_ = before_;
+  scope_ = nullptr;
+}
+
+cancel_scope::~cancel_scope() {
+  while (first_ != nullptr) first_->leave();
+}
+
+void cancel_scope::go_below(cancel_scope* parent) noexcept {
+  if (parent == nullptr) return;
+  enter(*parent);
+  if (parent->requested()) request();
+}
+
+void cancel_scope::request() noexcept {
+  if (requested_) return;
+  requested_ = true;
+  // cancel() may take its own entry off the list, never another's.
+  for (cancellable *at = first_, *next = nullptr; at != nullptr; at = next) {
+    next = at->after_;
+    at->cancel();
+  }
+}
+
+void cancel_scope::observe() noexcept {
+  for (cancel_scope* at = this; at != nullptr && at->requested_; at = at->scope()) {
+    at->observed_ = true;
+  }
+}
+
+bool cancel_scope::contains(const cancel_scope* inner) const noexcept {
+  while (inner != nullptr && inner != this) inner = inner->scope();
+  return inner == this;
+}
+
+}  // namespace zc::detail

@@ -1,0 +1,103 @@
+#include "endpoint.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/socket.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <limits>
+
+#include "zc/detail/operation.hpp"
+
+namespace zc::detail {
+
+namespace {
+
+// A tty takes at least this much after poll(2) said so, even when every byte becomes two.
+constexpr std::size_t tty_room_bytes = 512;
+// Fits into one datagram of any kind.
+constexpr std::size_t message_bytes = 32 * 1024;
+
+/// Whether st_size of this regular file means anything: /proc, /sys and their like make their
+/// content up while it is read.
+bool has_true_size(int fd, const struct stat& about) noexcept {
+  if (about.st_blocks != 0) return true;
+  struct statfs system {};
+  if (::fstatfs(fd, &system) < 0) return true;
+  constexpr std::array<unsigned long, 9> made_up{
+      PROC_SUPER_MAGIC,   SYSFS_MAGIC,         DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
+      CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,  SELINUX_MAGIC};
+  const auto magic = static_cast<unsigned long>(system.f_type);
+  return std::find(made_up.begin(), made_up.end(), magic) == made_up.end();
+}
+
+int socket_option(int fd, int option) noexcept {
+  int value = 0;
+  socklen_t length = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : 0;
+}
+
+bool is_open_for(int flags, direction use) noexcept {
+  if ((flags & O_PATH) != 0) return false;
+  const int mode = flags & O_ACCMODE;
+  return mode == O_RDWR || mode == (use == direction::reading ? O_RDONLY : O_WRONLY);
+}
+
+}  // namespace
+
+result<endpoint> look_at(int fd, direction use) noexcept {
+  struct stat about {};
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fstat(fd, &about) < 0) return errno_code(errno);
+  if (S_ISDIR(about.st_mode)) return errno_code(EISDIR);
+  if (!is_open_for(flags, use)) return errno_code(EBADF);
+
+  endpoint found;
+  found.fd = fd;
+  found.nonblocking = (flags & O_NONBLOCK) != 0;
+  found.append = (flags & O_APPEND) != 0;
+  found.direct_io = (flags & O_DIRECT) != 0;
+  found.device = about.st_dev;
+  found.inode = about.st_ino;
+  switch (about.st_mode & S_IFMT) {
+    case S_IFREG:
+      found.is = endpoint::kind::file;
+      found.seekable = true;
+      if (has_true_size(fd, about)) found.size = static_cast<std::uint64_t>(about.st_size);
+      break;
+    case S_IFBLK:
+      found.is = endpoint::kind::file;
+      found.seekable = true;
+      break;
+    case S_IFIFO:
+      found.is = endpoint::kind::pipe;
+      break;
+    case S_IFSOCK:
+      found.is = endpoint::kind::socket;
+      found.messages = socket_option(fd, SO_TYPE) != SOCK_STREAM;
+      // Polling one waits for a connection, not for bytes.
+      if (socket_option(fd, SO_ACCEPTCONN) != 0) return errno_code(ENOTCONN);
+      break;
+    case S_IFCHR:
+      found.is = ::isatty(fd) == 1 ? endpoint::kind::tty : endpoint::kind::other;
+      found.seekable = ::lseek(fd, 0, SEEK_CUR) >= 0;
+      break;
+    default:  // eventfd, timerfd, signalfd, inotify, epoll, pidfd
+      break;
+  }
+  return found;
+}
+
+std::size_t endpoint::write_limit_bytes() const noexcept {
+  if (messages) return message_bytes;
+  if (!may_block()) return std::numeric_limits<std::size_t>::max();
+  if (is == kind::tty) return tty_room_bytes;
+  // Writable means that at least a third of the buffer is free: of TCP's, and of AF_UNIX's more.
+  return std::max(static_cast<std::size_t>(socket_option(fd, SO_SNDBUF)) / 4, std::size_t{1});
+}
+
+}  // namespace zc::detail

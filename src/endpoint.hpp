@@ -1,0 +1,56 @@
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "zc/result.hpp"
+
+namespace zc::detail {
+
+/// One end of a transfer: what its descriptor is, as far as that decides how bytes go.
+///
+/// Looked at anew for each transfer, and never cached: flags can change with fcntl(2).
+struct endpoint {
+  enum class kind : std::uint8_t {
+    file,    // regular file, block device: always ready, may block on its disk
+    pipe,    // pipe or FIFO
+    socket,  // any socket
+    tty,     // terminal or pty
+    other,   // character devices, eventfd and the like
+  };
+
+  int fd = -1;
+  kind is = kind::other;
+  bool seekable = false;              // has a position, and takes an offset
+  bool nonblocking = false;           // O_NONBLOCK
+  bool append = false;                // O_APPEND
+  bool direct_io = false;             // O_DIRECT
+  bool messages = false;              // a socket with boundaries: datagram, seqpacket
+  std::optional<std::uint64_t> size;  // of a regular file that has a true one
+  dev_t device = 0;                   // with inode: which pipe it is
+  ino_t inode = 0;
+
+  /// Whether waiting for it makes sense: a file is always ready.
+  bool pollable() const noexcept { return is != kind::file; }
+
+  /// Whether splice(2) with SPLICE_F_NONBLOCK might still block on it (a file's disk aside): TCP
+  /// and ttys heed nothing but their own O_NONBLOCK.
+  bool may_block() const noexcept {
+    return (is == kind::socket || is == kind::tty) && !nonblocking;
+  }
+
+  /// After poll(2) said writable: how many bytes can be written in one go without blocking, by a
+  /// single writer. Unbounded where O_NONBLOCK or SPLICE_F_NONBLOCK takes care of that.
+  std::size_t write_limit_bytes() const noexcept;
+};
+
+/// Looks at a descriptor that is to be read or written: EBADF where it is closed or not open for
+/// that, EISDIR for a directory, ENOTCONN for a listening socket.
+enum class direction : std::uint8_t { reading, writing };
+result<endpoint> look_at(int fd, direction use) noexcept;
+
+}  // namespace zc::detail

@@ -1,0 +1,108 @@
+#include "loop.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+
+#include "signal_mask.hpp"
+
+namespace zc::detail {
+
+/// Knows when the task given to run() has ended, and owns its cancellation.
+class loop::root final : public joiner {
+ public:
+  cancel_scope scope;
+  bool done = false;
+
+ private:
+  std::coroutine_handle<> child_done(promise_base&) noexcept override {
+    done = true;
+    return std::noop_coroutine();
+  }
+};
+
+loop::loop(const context_options& options)
+    : ring_(options),
+      ops_(ring_),
+      pipes_(options.pipes, options.pipe_bytes),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (!wake_) throw std::system_error(errno, std::system_category(), "zc: eventfd");
+}
+
+loop::~loop() {
+  const signal_mask quiet;
+  const running_here here(*this);
+  background_.reset();
+}
+
+scope& loop::background() {
+  // A scope that has been cancelled stays so: after a failure begin anew.
+  if (background_ && background_->running() == 0 && background_->cancel_.requested()) {
+    background_.reset();
+  }
+  if (!background_) background_.reset(new scope(*this));
+  return *background_;
+}
+
+void loop::bind_to_this_thread() {
+  ring_.enable();
+  if (owner_ == std::thread::id()) owner_ = std::this_thread::get_id();
+  if (owner_ != std::this_thread::get_id()) {
+    throw std::logic_error(
+        "zc::context::run: this context belongs to the thread that ran it first");
+  }
+}
+
+void loop::run(promise_base& work) {
+  if (scheduler::current() == this) {
+    throw std::logic_error("zc::context::run: this context is running already");
+  }
+  bind_to_this_thread();
+  const signal_mask quiet;
+  const running_here here(*this);
+  root main;
+  running_scope_ = &main.scope;
+  work.post_in({this, &main.scope}, main);
+  while (!main.done) {
+    run_ready();
+    if (main.done) break;
+    if (background_ && background_->error_) main.scope.request();
+    turn(!has_ready());
+  }
+  running_scope_ = nullptr;
+  stop_wanted_.store(false, std::memory_order_relaxed);
+  if (background_ && background_->error_) {
+    std::rethrow_exception(std::exchange(background_->error_, nullptr));
+  }
+}
+
+void loop::stop() noexcept {
+  stop_wanted_.store(true, std::memory_order_release);
+  wake();
+}
+
+void loop::wake() noexcept {
+  const std::uint64_t one = 1;
+  // Fails only where the counter is at its end: then the loop is about to wake up anyway.
+  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+}
+
+void loop::turn(bool wait) {
+  if (!ops_.awaiting_wake()) {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t taken = ::read(wake_.get(), &count, sizeof count);
+    ops_.await_wake(wake_.get());
+    run_remote();
+    if (stop_wanted_.load(std::memory_order_acquire) && running_scope_ != nullptr) {
+      running_scope_->request();
+    }
+  }
+  const bool some_ended = ops_.flush();
+  ring_.enter(wait && !some_ended);
+  ops_.reap();
+}
+
+}  // namespace zc::detail

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "op_queue.hpp"
+#include "pipe_pool.hpp"
+#include "ring.hpp"
+#include "zc/context.hpp"
+#include "zc/detail/cancel.hpp"
+#include "zc/detail/scheduler.hpp"
+#include "zc/fd.hpp"
+#include "zc/scope.hpp"
+
+namespace zc::detail {
+
+/// What a context is made of: the scheduler, the ring with its ops, and the pipes.
+class loop final : public scheduler {
+ public:
+  explicit loop(const context_options& options);
+  ~loop();
+
+  /// The loop behind a scheduler: every scheduler of this library is one.
+  static loop& of(scheduler& where) noexcept { return static_cast<loop&>(where); }
+  static loop& of(context& where) noexcept { return *where.loop_; }
+
+  op_queue& ops() noexcept { return ops_; }
+  pipe_pool& pipes() noexcept { return pipes_; }
+  ring& kernel() noexcept { return ring_; }
+  scope& background();
+
+  void run(promise_base& work);
+  void stop() noexcept;
+
+ private:
+  class root;
+
+  void turn(bool wait) override;
+  void wake() noexcept override;
+  void bind_to_this_thread();
+
+  ring ring_;
+  op_queue ops_;
+  pipe_pool pipes_;
+  fd wake_;
+  std::atomic<bool> stop_wanted_{false};
+  std::thread::id owner_;
+  cancel_scope* running_scope_ = nullptr;
+  std::unique_ptr<scope> background_;
+};
+
+}  // namespace zc::detail

@@ -1,0 +1,185 @@
+#include "mover.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "zc/detail/operation.hpp"
+
+namespace zc::detail {
+
+namespace {
+
+// A transfer's share of one turn of the loop. Moves are counted too, for a flood of tiny segments.
+constexpr std::uint64_t turn_limit_bytes = 1024 * 1024;
+constexpr unsigned turn_limit_moves = 128;
+
+}  // namespace
+
+bool mover::is_direct(const endpoint& end) const noexcept {
+  if (asked.route == route::direct) return true;
+  if (asked.route == route::ring) return false;
+  switch (end.is) {
+    case endpoint::kind::pipe:
+      return true;
+    case endpoint::kind::socket:
+      return !end.may_block();
+    default:  // may wait for a disk, or for a driver
+      return false;
+  }
+}
+
+void mover::took(std::size_t nbytes) noexcept {
+  done.taken += nbytes;
+  left -= nbytes;
+  if (in_at >= 0) in_at += static_cast<std::int64_t>(nbytes);
+}
+
+void mover::gave(std::size_t nbytes, route how) noexcept {
+  done.moved += nbytes;
+  done.route = how;
+  if (out_at >= 0) out_at += static_cast<std::int64_t>(nbytes);
+  turn_bytes += nbytes;
+  ++turn_moves;
+  if (asked.progress != nullptr) {
+    asked.progress->moved.store(done.moved, std::memory_order_relaxed);
+  }
+}
+
+bool mover::more_follows(std::uint64_t at_hand, std::uint64_t to_take) const noexcept {
+  if (out.is != endpoint::kind::socket) return false;
+  if ((asked.flags & splice_flags::more) != splice_flags::none) return true;
+  // Of what is still to take, only a file's bytes are certain to follow at once.
+  return at_hand > 0 || (in.size.has_value() && to_take > 0);
+}
+
+bool mover::over() noexcept {
+  if (left == 0) {
+    done.reason = stop_reason::complete;
+    return true;
+  }
+  if (!cancelled()) return false;
+  stop(errno_code(ECANCELED), side::none);
+  return true;
+}
+
+void mover::stop(std::error_code error, side where) noexcept {
+  if (error == std::errc::operation_canceled) {
+    done.reason = stop_reason::cancelled;
+    env.cancel->observe();
+  } else if (error == std::errc::resource_unavailable_try_again) {
+    done.reason = stop_reason::would_block;
+  } else {
+    done.reason = stop_reason::failed;
+    done.error = error;
+    done.side = where;
+  }
+}
+
+outcome mover::source_ended() noexcept {
+  if (done.taken == 0 && in.is == endpoint::kind::file && !in.size) {
+    // A file that makes its content up may give it to read(2) and not to splice(2).
+    if (!forced()) return outcome::cannot_splice;
+    std::byte first{};
+    if (::pread(in.fd, &first, 1, std::max<std::int64_t>(in_at, 0)) > 0) {
+      stop(errno_code(EINVAL), side::in);
+      return outcome::over;
+    }
+  }
+  done.reason = stop_reason::end_of_file;
+  return outcome::over;
+}
+
+void mover::push_tail() const noexcept {
+  if (!corked || (asked.flags & splice_flags::more) != splice_flags::none) return;
+  int corked_by_user = 0;
+  socklen_t length = sizeof corked_by_user;
+  // Not TCP, or corked by its owner: then it is not ours to push.
+  if (::getsockopt(out.fd, IPPROTO_TCP, TCP_CORK, &corked_by_user, &length) < 0) return;
+  if (corked_by_user != 0) return;
+  // Uncorking what is not corked changes nothing but sends what is held back.
+  const int off = 0;
+  ::setsockopt(out.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
+}
+
+trouble sort(std::error_code error) noexcept {
+  switch (error.value()) {
+    case EAGAIN:
+      return trouble::again;
+    case EINTR:
+      return trouble::interrupted;
+    case EINVAL:      // no splice for this file, or not at this alignment
+    case ENOSYS:      // no such op or call here
+    case EOPNOTSUPP:  // no splice for this socket
+      return trouble::cannot_splice;
+    default:
+      return trouble::fatal;
+  }
+}
+
+ready::ready(const mover& m, const endpoint& end, short events) noexcept
+    : op::poll(end.fd, static_cast<unsigned>(events)),
+      pollable_(end.pollable()),
+      at_once_((m.asked.flags & splice_flags::nonblock) != splice_flags::none),
+      fd_(end.fd),
+      events_(events) {}
+
+bool ready::await_ready() noexcept {
+  if (!pollable_) return true;
+  if (!at_once_) return false;
+  pollfd one{fd_, events_, 0};
+  const int count = ::poll(&one, 1, 0);
+  if (count <= 0) set_raw(count == 0 ? -EAGAIN : -errno);
+  return true;
+}
+
+std::error_code ready::await_resume() noexcept {
+  // Errors and hang-ups count as ready: the move that follows says what they are.
+  return raw() < 0 ? errno_code(-raw()) : std::error_code();
+}
+
+splice_once::splice_once(const mover& m, bool direct, int from, std::int64_t from_at, int to,
+                         std::int64_t to_at, std::size_t nbytes, bool more) noexcept
+    : op::splice(from, from_at, to, to_at, nbytes, SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0u)),
+      mover_(m),
+      direct_(direct),
+      from_(from),
+      to_(to),
+      from_at_(from_at),
+      to_at_(to_at),
+      nbytes_(nbytes),
+      flags_(SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0u)) {}
+
+bool splice_once::await_ready() noexcept {
+  if (!direct_) return false;
+  if (interceptor* by = loop::of(*mover_.env.where).ops().intercepted_by()) {
+    io_uring_sqe shown{};
+    describe(shown);
+    if (const auto answer = by->answer(shown)) {
+      set_raw(*answer);
+      return true;
+    }
+  }
+  const ssize_t moved = ::splice(from_, from_at_ >= 0 ? &from_at_ : nullptr, to_,
+                                 to_at_ >= 0 ? &to_at_ : nullptr, nbytes_, flags_);
+  set_raw(moved >= 0 ? static_cast<int>(moved) : -errno);
+  return true;
+}
+
+bool breather::await_ready() const noexcept {
+  return mover_.turn_bytes < turn_limit_bytes && mover_.turn_moves < turn_limit_moves;
+}
+
+void breather::await_resume() const noexcept {
+  if (await_ready()) return;
+  mover_.turn_bytes = 0;
+  mover_.turn_moves = 0;
+}
+
+}  // namespace zc::detail

@@ -1,0 +1,29 @@
+#include "zc/detail/operation.hpp"
+
+#include "loop.hpp"
+
+namespace zc::detail {
+
+operation::~operation() {
+  if (stage_ == stage::queued || stage_ == stage::in_kernel) {
+    loop::of(*where_).ops().abandon(*this);
+  }
+}
+
+void operation::cancel() noexcept { loop::of(*where_).ops().cancel(*this); }
+
+bool operation::start(resumable& waiter) {
+  const environment& env = waiter.env;
+  if (cancellable_ && env.cancel->requested()) {
+    env.cancel->observe();
+    raw_ = -ECANCELED;
+    return false;
+  }
+  waiter_ = &waiter;
+  where_ = env.where;
+  enter(*env.cancel);
+  loop::of(*env.where).ops().submit(*this);
+  return true;
+}
+
+}  // namespace zc::detail

@@ -1,0 +1,133 @@
+#include "ring.hpp"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+
+namespace zc::detail {
+
+namespace {
+
+/// The number at the start of a small file of /proc, or -1.
+long number_in(const char* path) {
+  std::ifstream file(path);
+  long number = -1;
+  file >> number;
+  return file ? number : -1;
+}
+
+bool seccomp_filters() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("Seccomp:", 0) == 0) return line.find('2') != std::string::npos;
+  }
+  return false;
+}
+
+[[noreturn]] void throw_ring_error(int error_number, const char* call) {
+  throw std::system_error(error_number, std::system_category(), call);
+}
+
+}  // namespace
+
+std::string explain_setup_failure(int error_number) {
+  switch (error_number) {
+    case ENOSYS:
+      if (seccomp_filters()) {
+        return "zc: io_uring is hidden by a seccomp filter (a container's default profile does "
+               "that): allow io_uring_setup, io_uring_enter and io_uring_register in it";
+      }
+      return "zc: this kernel has no io_uring: zc needs Linux 6.1 or newer, built with "
+             "CONFIG_IO_URING";
+    case EPERM:
+      switch (number_in("/proc/sys/kernel/io_uring_disabled")) {
+        case 2:
+          return "zc: io_uring is switched off for everyone: sysctl kernel.io_uring_disabled is 2; "
+                 "set it to 0";
+        case 1:
+          return "zc: io_uring is switched off for this user: sysctl kernel.io_uring_disabled is "
+                 "1; set it to 0, or add the user to the group of kernel.io_uring_group";
+        default:
+          return "zc: io_uring is forbidden, most likely by a seccomp filter (a container's "
+                 "default "
+                 "profile does that): allow io_uring_setup, io_uring_enter and io_uring_register "
+                 "in it";
+      }
+    case ENOMEM:
+      return "zc: no memory for an io_uring of this size: raise RLIMIT_MEMLOCK (ulimit -l) on "
+             "kernels before 5.12, the memory cgroup's limit on newer ones, or ask for fewer "
+             "context_options::entries";
+    case EMFILE:
+    case ENFILE:
+      return "zc: no descriptor left for an io_uring: raise RLIMIT_NOFILE (ulimit -n) or "
+             "fs.file-max";
+    case EINVAL:
+      return "zc: the kernel does not know this kind of io_uring: zc needs Linux 6.1 or newer";
+    default:
+      return "zc: io_uring_setup";
+  }
+}
+
+ring::ring(const context_options& options) : workers_(options.workers) {
+  std::uint32_t flags = 0;
+  const int error = set_up_with_fallback(flags, [&](std::uint32_t tried) {
+    io_uring_params params{};
+    // CLAMP: more entries than the kernel allows become as many as it allows.
+    params.flags = tried | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
+    const std::uint32_t entries = options.entries > 0 ? options.entries : 1;
+    params.cq_entries = entries < (1u << 20) ? 4 * entries : entries;
+    return io_uring_queue_init_params(entries, &ring_, &params);
+  });
+  if (error < 0) throw_ring_error(-error, explain_setup_failure(-error).c_str());
+}
+
+ring::~ring() { io_uring_queue_exit(&ring_); }
+
+void ring::enable() {
+  if (enabled_) return;
+  if ((ring_.flags & IORING_SETUP_R_DISABLED) != 0) {
+    // Not io_uring_enable_rings(): the shared liburing 2.3 does not export it.
+    if (::syscall(__NR_io_uring_register, ring_.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0) <
+        0) {
+      throw_ring_error(errno, "zc: io_uring_register(ENABLE_RINGS)");
+    }
+  }
+  // The cap is the safety net behind polling before each splice; an old kernel goes without.
+  std::array<unsigned, 2> most{workers_, workers_};
+  io_uring_register_iowq_max_workers(&ring_, most.data());
+  enabled_ = true;
+}
+
+io_uring_sqe* ring::next_sqe() {
+  io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
+  if (sqe != nullptr) return sqe;
+  enter(false);
+  return io_uring_get_sqe(&ring_);
+}
+
+bool ring::kernel_has_work() const noexcept {
+  if ((ring_.flags & IORING_SETUP_TASKRUN_FLAG) == 0) return true;
+  const unsigned flags = __atomic_load_n(ring_.sq.kflags, __ATOMIC_RELAXED);
+  return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
+void ring::enter(bool wait) {
+  if (!wait && io_uring_sq_ready(&ring_) == 0 && !kernel_has_work()) return;
+  const int submitted =
+      wait ? io_uring_submit_and_wait(&ring_, 1) : io_uring_submit_and_get_events(&ring_);
+  // EINTR: a signal. EAGAIN, EBUSY: the kernel wants completions taken first.
+  if (submitted >= 0 || submitted == -EINTR || submitted == -EAGAIN || submitted == -EBUSY) return;
+  throw_ring_error(-submitted, "zc: io_uring_enter");
+}
+
+bool ring::supports(int opcode) {
+  io_uring_probe* probe = io_uring_get_probe_ring(&ring_);
+  if (probe == nullptr) return false;
+  const bool supported = io_uring_opcode_supported(probe, opcode) != 0;
+  io_uring_free_probe(probe);
+  return supported;
+}
+
+}  // namespace zc::detail

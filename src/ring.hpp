@@ -1,0 +1,94 @@
+#pragma once
+
+#include <liburing.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+#include "zc/context.hpp"
+
+namespace zc::detail {
+
+/// A flag of io_uring_setup(2) that zc asks for where the kernel has it.
+struct setup_flag {
+  const char* name;
+  std::uint32_t bit;
+};
+
+/// Newest first: the order in which they are given up on older kernels.
+inline constexpr std::array<setup_flag, 6> wanted_setup_flags{{
+    {"DEFER_TASKRUN", IORING_SETUP_DEFER_TASKRUN},  // 6.1: completions when we ask for them
+    {"SINGLE_ISSUER", IORING_SETUP_SINGLE_ISSUER},  // 6.0: one thread, less locking
+    {"TASKRUN_FLAG", IORING_SETUP_TASKRUN_FLAG},  // 5.19: tells when there is something to ask for
+    {"COOP_TASKRUN", IORING_SETUP_COOP_TASKRUN},  // 5.19: no interrupts for completions
+    {"SUBMIT_ALL", IORING_SETUP_SUBMIT_ALL},      // 5.18: one bad op does not stop the batch
+    {"R_DISABLED", IORING_SETUP_R_DISABLED},      // 5.10: the thread that runs it owns it
+}};
+
+/// The flags of `wanted_setup_flags` with which `try_setup` (0, or -errno) succeeds; the last
+/// errno, negative, where even none of them do. DEFER_TASKRUN needs SINGLE_ISSUER, and is first to
+/// go, so no combination tried is invalid in itself.
+template <class TrySetup>
+int set_up_with_fallback(std::uint32_t& flags, TrySetup try_setup) {
+  flags = 0;
+  for (const setup_flag& each : wanted_setup_flags) flags |= each.bit;
+  int error = try_setup(flags);
+  for (const setup_flag& each : wanted_setup_flags) {
+    if (error != -EINVAL) break;
+    flags &= ~each.bit;
+    error = try_setup(flags);
+  }
+  return error;
+}
+
+/// Why io_uring_setup(2) failed with `error_number`, and what to do about it.
+std::string explain_setup_failure(int error_number);
+
+/// Owns one io_uring. Throws std::system_error when it cannot be had; does not move.
+///
+/// Not thread-safe; used by the thread that first called enable() and no other.
+class ring {
+ public:
+  explicit ring(const context_options& options);
+  ring(const ring&) = delete;
+  ring& operator=(const ring&) = delete;
+  ~ring();
+
+  /// Makes the calling thread the ring's own. Before the first submission.
+  void enable();
+
+  std::uint32_t setup_flags() const noexcept { return ring_.flags; }
+
+  /// Room for one submission, or null while the queue is full even after submitting.
+  io_uring_sqe* next_sqe();
+
+  /// Hands what was filled in to the kernel and lets it post completions; sleeps until there is one
+  /// if `wait`. A signal or a full completion queue ends it early, without an error.
+  void enter(bool wait);
+
+  /// Calls `take(user_data, result)` for each completion that has arrived.
+  template <class Take>
+  void reap(Take take) {
+    std::array<io_uring_cqe*, 64> batch;
+    while (const unsigned count = io_uring_peek_batch_cqe(&ring_, batch.data(), batch.size())) {
+      for (unsigned i = 0; i < count; ++i) {
+        take(static_cast<std::uint64_t>(batch[i]->user_data), static_cast<int>(batch[i]->res));
+      }
+      io_uring_cq_advance(&ring_, count);
+    }
+  }
+
+  /// True if the kernel can do IORING_OP_`opcode`.
+  bool supports(int opcode);
+
+ private:
+  bool kernel_has_work() const noexcept;
+
+  io_uring ring_{};
+  std::uint32_t workers_;
+  bool enabled_ = false;
+};
+
+}  // namespace zc::detail

@@ -1,0 +1,111 @@
+#include "zc/detail/scheduler.hpp"
+
+#include "zc/detail/cancel.hpp"
+
+namespace zc::detail {
+
+namespace {
+
+// Each bounds how many coroutines may stand on the thread's stack at once.
+constexpr unsigned max_depth = 100;
+constexpr unsigned max_hops = 50;
+
+// The one thread-local of the library: zc::scope::spawn() is an ordinary call, so no awaiting
+// coroutine hands it a context.
+thread_local scheduler* current_scheduler = nullptr;
+
+}  // namespace
+
+scheduler* scheduler::current() noexcept { return current_scheduler; }
+
+scheduler::running_here::running_here(scheduler& self) noexcept : outer_(current_scheduler) {
+  current_scheduler = &self;
+}
+
+scheduler::running_here::~running_here() { current_scheduler = outer_; }
+
+std::coroutine_handle<> scheduler::hop_to(resumable& who) noexcept {
+  if (++hops_ < max_hops) return who.handle;
+  post(who);
+  return std::noop_coroutine();
+}
+
+bool scheduler::start_nested(std::coroutine_handle<> who) {
+  if (depth_ == max_depth) return false;
+  ++depth_;
+  who.resume();
+  --depth_;
+  return true;
+}
+
+void scheduler::forget(resumable& who) noexcept {
+  if (!ready_.remove(who)) batch_.remove(who);
+  who.posted = false;
+}
+
+void scheduler::resume(resumable& who) {
+  hops_ = 0;
+  who.posted = false;
+  who.handle.resume();
+  while (resumable* finished = retired_.pop()) finished->handle.destroy();
+}
+
+void scheduler::run_ready() {
+  batch_.append(ready_);
+  ready_ = {};
+  run_batch();
+}
+
+void scheduler::run_batch() {
+  while (resumable* who = batch_.pop()) resume(*who);
+}
+
+void scheduler::drain(const cancel_scope& members, const std::size_t& running) {
+  while (running > 0) {
+    // Everything stays in the two queues while a member runs, so that forget() finds it there.
+    batch_.append(ready_);
+    ready_ = batch_;
+    batch_ = {};
+    fifo<resumable> others;
+    fifo<resumable> chosen;
+    while (resumable* who = ready_.pop()) {
+      (members.contains(who->env.cancel) ? chosen : others).push(*who);
+    }
+    ready_ = others;
+    batch_ = chosen;
+    const bool idle = chosen.empty();
+    run_batch();
+    if (running > 0) turn(idle);
+  }
+}
+
+void scheduler::post_remote(remote_call& call) {
+  {
+    const std::lock_guard lock(remote_mutex_);
+    if (call.queued_) return;
+    call.queued_ = true;
+    remote_.push(call);
+  }
+  wake();
+}
+
+void scheduler::forget_remote(remote_call& call) noexcept {
+  const std::lock_guard lock(remote_mutex_);
+  if (call.queued_) remote_.remove(call);
+  call.queued_ = false;
+}
+
+void scheduler::run_remote() {
+  for (;;) {
+    remote_call* call = nullptr;
+    {
+      const std::lock_guard lock(remote_mutex_);
+      call = remote_.pop();
+      if (call == nullptr) return;
+      call->queued_ = false;
+    }
+    call->run();
+  }
+}
+
+}  // namespace zc::detail

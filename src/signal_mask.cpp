@@ -1,0 +1,28 @@
+#include "signal_mask.hpp"
+
+#include <ctime>
+#include <initializer_list>
+
+namespace zc::detail {
+
+signal_mask::signal_mask() noexcept {
+  sigset_t pending;
+  sigpending(&pending);
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  sigemptyset(&ours_);
+  for (const int each : {SIGPIPE, SIGXFSZ}) {
+    sigaddset(&blocked, each);
+    if (sigismember(&pending, each) == 0) sigaddset(&ours_, each);
+  }
+  pthread_sigmask(SIG_BLOCK, &blocked, &old_mask_);
+}
+
+signal_mask::~signal_mask() {
+  const timespec at_once{};
+  while (sigtimedwait(&ours_, nullptr, &at_once) > 0) {
+  }
+  pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
+}
+
+}  // namespace zc::detail

@@ -1,0 +1,225 @@
+#include "zc/splice.hpp"
+
+#include <unistd.h>
+
+#include <limits>
+#include <utility>
+
+#include "mover.hpp"
+
+namespace zc {
+
+namespace {
+
+using detail::endpoint;
+using detail::errno_code;
+using detail::mover;
+using detail::outcome;
+
+/// Why a call is refused before a byte moves, and which descriptor it is about.
+struct refusal {
+  std::error_code error;
+  side where = side::none;
+};
+
+bool is_offset(std::int64_t offset) noexcept { return offset >= 0 || offset == file_position; }
+
+/// Where the first byte is, for a source that has a position.
+result<std::uint64_t> start_of(const endpoint& in, std::int64_t offset) noexcept {
+  if (offset != file_position) return static_cast<std::uint64_t>(offset);
+  const off_t at = ::lseek(in.fd, 0, SEEK_CUR);
+  if (at < 0) return errno_code(errno);
+  return static_cast<std::uint64_t>(at);
+}
+
+bool passes_largest_offset(std::uint64_t from, std::uint64_t nbytes) noexcept {
+  constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  return nbytes != to_end && (from > largest || nbytes > largest - from);
+}
+
+/// How many bytes the call asks for: to_end where only the end of `in` will tell.
+refusal resolve_source(mover& m) noexcept {
+  const splice_options& asked = m.asked;
+  if (!is_offset(asked.offset)) return {errno_code(EINVAL), side::in};
+  m.in_at = m.in.seekable ? asked.offset : file_position;
+  m.left = asked.nbytes;
+  if (!m.in.seekable) {
+    if (asked.offset > 0) return {errno_code(ESPIPE), side::in};
+    return {};
+  }
+  const result<std::uint64_t> start = start_of(m.in, asked.offset);
+  if (!start) return {start.error(), side::in};
+  if (m.in.size) {
+    if (*start > *m.in.size) return {errno_code(EOVERFLOW), side::in};
+    const std::uint64_t available = *m.in.size - *start;
+    if (asked.nbytes == to_end) {
+      m.left = available;
+    } else if (asked.nbytes > available) {
+      return {errno_code(EOVERFLOW), side::in};
+    }
+  } else if (passes_largest_offset(*start, asked.nbytes)) {
+    return {errno_code(EOVERFLOW), side::in};
+  }
+  return {};
+}
+
+refusal resolve_target(mover& m) noexcept {
+  const std::int64_t offset = m.asked.out_offset;
+  if (!is_offset(offset)) return {errno_code(EINVAL), side::out};
+  m.out_at = m.out.seekable ? offset : file_position;
+  if (!m.out.seekable && offset > 0) return {errno_code(ESPIPE), side::out};
+  if (m.out.append && offset > 0) return {errno_code(EINVAL), side::out};
+  if (offset > 0 && passes_largest_offset(static_cast<std::uint64_t>(offset), m.left)) {
+    return {errno_code(EOVERFLOW), side::out};
+  }
+  return {};
+}
+
+bool known_flags(splice_flags flags) noexcept {
+  constexpr splice_flags all =
+      splice_flags::move | splice_flags::nonblock | splice_flags::more | splice_flags::gift;
+  return (flags | all) == all;
+}
+
+bool is_pipe(const endpoint& end) noexcept { return end.is == endpoint::kind::pipe; }
+
+/// splice(2) appends to nothing but pipes.
+bool cannot_splice_to(const endpoint& out) noexcept { return out.append && !is_pipe(out); }
+
+refusal resolve_route(const mover& m) noexcept {
+  const bool splices = m.asked.route == route::direct || m.asked.route == route::ring;
+  if (splices && cannot_splice_to(m.out)) return {errno_code(EINVAL), side::out};
+  if (m.asked.route == route::direct) {
+    if (m.in.may_block()) return {errno_code(EINVAL), side::in};
+    if (m.out.may_block()) return {errno_code(EINVAL), side::out};
+  }
+  return {};
+}
+
+/// Checks the call and fills in what follows from it. Nothing has moved when it refuses.
+refusal resolve(mover& m, int in, int out) noexcept {
+  if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
+  const result<endpoint> source = detail::look_at(in, detail::direction::reading);
+  if (!source) return {source.error(), side::in};
+  const result<endpoint> target = detail::look_at(out, detail::direction::writing);
+  if (!target) return {target.error(), side::out};
+  m.in = *source;
+  m.out = *target;
+  if (is_pipe(m.in) && is_pipe(m.out) && m.in.device == m.out.device && m.in.inode == m.out.inode) {
+    return {errno_code(EINVAL), side::none};
+  }
+  if (const refusal why = resolve_source(m); why.error) return why;
+  if (const refusal why = resolve_target(m); why.error) return why;
+  return resolve_route(m);
+}
+
+void refuse(mover& m, const refusal& why) noexcept {
+  m.done.reason = stop_reason::failed;
+  m.done.error = why.error;
+  m.done.side = why.where;
+}
+
+/// Runs a transfer that resolve() has let through.
+task<> run(mover& m) {
+  if (m.asked.progress != nullptr) {
+    m.asked.progress->moved.store(0, std::memory_order_relaxed);
+    m.asked.progress->total.store(m.left + m.staged.size(), std::memory_order_relaxed);
+  }
+  const bool has_pipe = is_pipe(m.in) || is_pipe(m.out);
+  outcome left_off = outcome::no_pipe;
+  if (m.asked.route == route::copy || cannot_splice_to(m.out)) left_off = outcome::cannot_splice;
+  while (left_off == outcome::no_pipe) {
+    left_off = has_pipe ? co_await hop(m) : co_await through_pipe(m);
+    if (left_off == outcome::no_pipe) left_off = co_await copy(m, false);
+  }
+  if (left_off == outcome::cannot_splice) co_await copy(m, true);
+  if (m.done.reason != stop_reason::complete) m.push_tail();
+  m.done.remainder = std::move(m.staged);
+}
+
+/// What a throwing call makes of a transfer: how many bytes moved, or the error.
+std::uint64_t moved_or_throw(transfer done, std::uint64_t wanted) {
+  std::error_code error;
+  switch (done.reason) {
+    case stop_reason::complete:
+    case stop_reason::end_of_file:
+      return done.moved;
+    case stop_reason::would_block:
+      if (done.moved > 0 && done.remainder.empty()) return done.moved;
+      error = errno_code(EAGAIN);
+      break;
+    case stop_reason::cancelled:
+      error = errno_code(ECANCELED);
+      break;
+    case stop_reason::timed_out:
+      error = errno_code(ETIMEDOUT);
+      break;
+    case stop_reason::failed:
+      error = done.error;
+      break;
+  }
+  throw transfer_error(std::move(done), error, wanted);
+}
+
+/// Both forms of the call. `*wanted`, if not null, becomes the number of bytes asked for.
+task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wanted) {
+  mover m;
+  m.asked = options;
+  m.env = co_await detail::this_environment{};
+  const refusal why = resolve(m, in, out);
+  if (wanted != nullptr) *wanted = why.error ? options.nbytes : m.left;
+  if (why.error) {
+    refuse(m, why);
+  } else {
+    co_await run(m);
+  }
+  co_return std::move(m.done);
+}
+
+/// The checks for bytes that come from memory.
+refusal resolve_delivery(mover& m, int out) noexcept {
+  if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
+  const bool from_memory = m.asked.offset == 0 && m.asked.nbytes == to_end &&
+                           (m.asked.route == route::automatic || m.asked.route == route::copy);
+  if (!from_memory) return {errno_code(EINVAL), side::in};
+  const result<endpoint> target = detail::look_at(out, detail::direction::writing);
+  if (!target) return {target.error(), side::out};
+  m.out = *target;
+  m.asked.route = route::copy;
+  return resolve_target(m);
+}
+
+}  // namespace
+
+task<transfer> try_splice(int in, int out, splice_options options) {
+  return carry(in, out, options, nullptr);
+}
+
+task<std::uint64_t> splice(int in, int out, splice_options options) {
+  std::uint64_t wanted = 0;
+  transfer done = co_await carry(in, out, options, &wanted);
+  co_return moved_or_throw(std::move(done), wanted);
+}
+
+task<transfer> try_splice(remainder from, int out, splice_options options) {
+  mover m;
+  m.asked = options;
+  m.env = co_await detail::this_environment{};
+  m.staged = std::move(from);
+  m.done.taken = m.staged.size();
+  if (const refusal why = resolve_delivery(m, out); why.error) {
+    refuse(m, why);
+    m.done.remainder = std::move(m.staged);
+  } else {
+    co_await run(m);
+  }
+  co_return std::move(m.done);
+}
+
+task<std::uint64_t> splice(remainder from, int out, splice_options options) {
+  const std::uint64_t wanted = from.size();
+  transfer done = co_await try_splice(std::move(from), out, options);
+  co_return moved_or_throw(std::move(done), wanted);
+}
+
+}  // namespace zc
