@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -39,6 +40,12 @@ int socket_option(int fd, int option) noexcept {
   int value = 0;
   socklen_t length = sizeof value;
   return ::getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : 0;
+}
+
+/// Whether the kind of file has a read or write function at all. An epoll set or a pidfd, say, has
+/// none, and waiting until it is ready for one would be for ever. No bytes, so this never blocks.
+bool can_transfer(int fd, direction use) noexcept {
+  return (use == direction::reading ? ::readv(fd, nullptr, 0) : ::writev(fd, nullptr, 0)) == 0;
 }
 
 bool is_open_for(int flags, direction use) noexcept {
@@ -89,6 +96,7 @@ result<endpoint> look_at(int fd, direction use) noexcept {
     default:  // eventfd, timerfd, signalfd, inotify, epoll, pidfd
       break;
   }
+  if (found.is == endpoint::kind::other && !can_transfer(fd, use)) return errno_code(EINVAL);
   return found;
 }
 

@@ -49,7 +49,8 @@ struct endpoint {
 };
 
 /// Looks at a descriptor that is to be read or written: EBADF where it is closed or not open for
-/// that, EISDIR for a directory, ENOTCONN for a listening socket.
+/// that, EISDIR for a directory, ENOTCONN for a listening socket, EINVAL for what no bytes go
+/// through (epoll, pidfd).
 enum class direction : std::uint8_t { reading, writing };
 result<endpoint> look_at(int fd, direction use) noexcept;
 
