@@ -1,0 +1,454 @@
+// Transfers that wait: promptly, idly, and without anyone else waiting for them.
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/transfers.hpp"
+#include "zc/op/recv.hpp"
+#include "zc/op/send.hpp"
+#include "zc/scope.hpp"
+#include "zc/sleep.hpp"
+#include "zc/timeout.hpp"
+#include "zc/when_all.hpp"
+#include "zc/when_any.hpp"
+#include "zc/with_stop.hpp"
+
+using namespace std::chrono_literals;
+using steady = std::chrono::steady_clock;
+
+TEST_SUITE_BEGIN("kernel");
+
+namespace {
+
+std::chrono::microseconds cpu_time() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto micro = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
+  return std::chrono::duration_cast<std::chrono::microseconds>(micro(used.ru_utime) +
+                                                               micro(used.ru_stime));
+}
+
+/// Whether a route takes sockets in this mode: direct refuses those that could block the thread.
+bool serves(zc::route route, int socket_flags) {
+  return route != zc::route::direct || socket_flags != 0;
+}
+
+}  // namespace
+
+TEST_CASE("splice: what a source sends before it stalls arrives at once") {
+  for (const zc::route route : support::routes) {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      for (const bool pipes : {false, true}) {
+        if (!serves(route, flags)) continue;
+        CAPTURE(route);
+        CAPTURE(flags);
+        CAPTURE(pipes);
+        const support::ends from = pipes ? support::make_pipe(flags) : support::tcp_pair(flags);
+        const support::ends to = support::tcp_pair(flags);
+        const auto play = [](int in, int feed, int out, int peer, zc::route by) -> zc::task<> {
+          zc::scope moving;
+          moving.spawn(zc::try_splice(in, out, {.route = by}));
+          for (int i = 0; i < 3; ++i) {
+            support::write_all(feed, "12345");
+            std::array<std::byte, 64> buffer{};
+            std::size_t size = 0;
+            while (size < 5) {
+              zc::task<std::size_t> some = [](int fd, std::byte* at) -> zc::task<std::size_t> {
+                co_return (co_await zc::op::recv(fd, at, 64)).value();
+              }(peer, buffer.data());
+              size += co_await zc::timeout(5s, std::move(some));
+            }
+            CHECK(size == 5);
+          }
+          moving.cancel();
+          co_await moving.join();
+        };
+        zc::run(play(from.first.get(), from.second.get(), to.first.get(), to.second.get(), route));
+      }
+    }
+  }
+}
+
+TEST_CASE("splice: a thousand idle transfers cost no kernel worker, and delay nobody") {
+  for (const zc::route route : support::routes) {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      if (!serves(route, flags)) continue;
+      CAPTURE(route);
+      CAPTURE(flags);
+      std::vector<support::ends> idle;
+      for (int i = 0; i < 1000; ++i) idle.push_back(support::unix_pair(flags));
+      const auto play = [](std::vector<support::ends>& pairs, zc::route by,
+                           int socket_flags) -> zc::task<> {
+        const std::size_t descriptors = support::open_descriptors();
+        zc::scope all;
+        for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+          all.spawn(zc::try_splice(pairs[i].first.get(), pairs[i + 1].first.get(), {.route = by}));
+          all.spawn(zc::try_splice(pairs[i + 1].first.get(), pairs[i].first.get(), {.route = by}));
+        }
+        co_await zc::sleep_for(50ms);
+        CHECK(support::kernel_workers() <= 4);
+        CHECK(support::user_threads() == 1);
+        // None holds a pipe while idle: at most the one that they tried in turn is kept.
+        CHECK(support::open_descriptors() <= descriptors + 2);
+
+        const support::ends from = support::unix_pair(socket_flags);
+        const support::ends to = support::unix_pair(socket_flags);
+        support::write_all(from.second.get(), support::bytes_at(0, 50'000));
+        const auto began = steady::now();
+        const std::uint64_t moved =
+            co_await zc::splice(from.first.get(), to.first.get(), {.nbytes = 50'000, .route = by});
+        CHECK(moved == 50'000);
+        CHECK(steady::now() - began < 1s);
+        all.cancel();
+        co_await all.join();
+      };
+      zc::run(play(idle, route, flags));
+    }
+  }
+}
+
+TEST_CASE("splice: a stalled reader costs no CPU, on any route") {
+  for (const zc::route route : support::routes) {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      if (!serves(route, flags)) continue;
+      CAPTURE(route);
+      CAPTURE(flags);
+      // socket → pipe, file → socket and pipe → socket, none of them read.
+      const support::ends source = support::unix_pair(flags);
+      const support::ends full_pipe = support::make_pipe(flags);
+      const support::ends full_socket = support::tcp_pair(flags);
+      const support::ends other_socket = support::unix_pair(flags);
+      const support::ends fed_pipe = support::make_pipe(0);
+      const zc::fd big = support::file_of(8'000'000);
+      std::thread feeder([&] {
+        std::string block(65536, 'x');
+        for (;;) {
+          if (::send(source.second.get(), block.data(), block.size(), MSG_NOSIGNAL) < 0 &&
+              errno != EAGAIN) {
+            return;
+          }
+          std::this_thread::sleep_for(2ms);
+        }
+      });
+      support::set_nonblocking(fed_pipe.second.get(), true);
+      while (::write(fed_pipe.second.get(), "0123456789abcdef", 16) > 0) {
+      }
+      const auto play = [&](zc::route by) -> zc::task<> {
+        zc::scope all;
+        all.spawn(zc::try_splice(source.first.get(), full_pipe.second.get(), {.route = by}));
+        all.spawn(zc::try_splice(big.get(), full_socket.first.get(), {.route = by}));
+        all.spawn(zc::try_splice(fed_pipe.first.get(), other_socket.first.get(), {.route = by}));
+        co_await zc::sleep_for(100ms);
+        const auto before = cpu_time();
+        co_await zc::sleep_for(500ms);
+        // The feeder's own share included. Spinning would take the whole half second.
+        CHECK(cpu_time() - before < 150ms);
+        CHECK(support::kernel_workers() <= 2 * 16);
+        all.cancel();
+        co_await all.join();
+      };
+      zc::run(play(route));
+      ::shutdown(source.second.get(), SHUT_RDWR);
+      feeder.join();
+    }
+  }
+}
+
+TEST_CASE("splice: blocking sockets with a full window do not delay the loop") {
+  for (const zc::route route : {zc::route::automatic, zc::route::ring, zc::route::copy}) {
+    CAPTURE(route);
+    std::vector<support::ends> pairs;
+    for (int i = 0; i < 8; ++i) pairs.push_back(support::tcp_pair(0));
+    const zc::fd big = support::file_of(16'000'000);
+    const auto play = [&](zc::route by) -> zc::task<> {
+      zc::scope all;
+      for (const support::ends& pair : pairs) {
+        all.spawn(zc::try_splice(big.get(), pair.first.get(), {.route = by}));
+      }
+      auto worst = steady::duration::zero();
+      for (int i = 0; i < 200; ++i) {
+        const auto began = steady::now();
+        co_await zc::sleep_for(1ms);
+        worst = std::max(worst, steady::now() - began);
+      }
+      // The machine itself may pause for a while; a blocked thread would never come back.
+      CHECK(worst < 500ms);
+      const auto before = steady::now();
+      all.cancel();
+      co_await all.join();
+      CHECK(steady::now() - before < 1s);
+    };
+    zc::run(play(route));
+  }
+}
+
+TEST_CASE("splice: a stalled transfer's deadline fires, with exact counts") {
+  for (const zc::route route : support::routes) {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      for (const bool starved : {false, true}) {
+        if (!serves(route, flags)) continue;
+        CAPTURE(route);
+        CAPTURE(flags);
+        CAPTURE(starved);
+        const support::ends from = support::unix_pair(flags);
+        const support::ends to = support::tcp_pair(flags);
+        const zc::fd big = support::file_of(8'000'000);
+        const auto began = steady::now();
+        const zc::transfer done =
+            zc::run(zc::timeout(50ms, zc::try_splice(starved ? from.first.get() : big.get(),
+                                                     to.first.get(), {.route = route})));
+        CHECK(done.reason == zc::stop_reason::timed_out);
+        CHECK_FALSE(done.error);
+        CHECK(support::conserved(done));
+        CHECK(steady::now() - began < 5s);
+        CHECK(steady::now() - began >= 50ms);
+        if (starved) CHECK(done.taken == 0);
+        // What out accepted is what its peer gets, no more and no less.
+        ::shutdown(to.first.get(), SHUT_WR);
+        support::set_nonblocking(to.second.get(), false);
+        const std::string got = support::read_all(to.second.get());
+        CHECK(got.size() == done.moved);
+        CHECK(support::are_bytes_at(got, 0));
+      }
+    }
+  }
+}
+
+TEST_CASE("splice: a throwing call that is cut short says how much it moved") {
+  const support::ends to = support::tcp_pair(SOCK_NONBLOCK);
+  const zc::fd big = support::file_of(8'000'000);
+  try {
+    zc::run(zc::timeout(50ms, zc::splice(big.get(), to.first.get())));
+    FAIL("nobody reads");
+  } catch (const zc::transfer_error& error) {
+    CHECK(error.code() == std::errc::timed_out);
+    CHECK(error.moved() > 0);
+    CHECK(error.taken() == error.moved() + error.remainder().size());
+  }
+}
+
+TEST_CASE("splice: cancelling at any moment conserves every byte") {
+  for (const zc::route route : support::routes) {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      if (!serves(route, flags)) continue;
+      CAPTURE(route);
+      CAPTURE(flags);
+      std::minstd_rand random(7);
+      for (int round = 0; round < 60; ++round) {
+        CAPTURE(round);
+        const support::ends from = support::unix_pair(flags);
+        const support::ends to = support::tcp_pair(flags);
+        std::atomic<bool> over{false};
+        std::thread feeder([&] {
+          const std::string all = support::bytes_at(0, 300'000);
+          std::string_view left = all;
+          while (!left.empty()) {
+            const ssize_t some = ::send(from.second.get(), left.data(),
+                                        std::min<std::size_t>(left.size(), 10'000), MSG_NOSIGNAL);
+            if (some > 0) left.remove_prefix(static_cast<std::size_t>(some));
+            if (some < 0) std::this_thread::sleep_for(100us);
+          }
+          ::shutdown(from.second.get(), SHUT_WR);
+          while (!over) std::this_thread::sleep_for(100us);
+        });
+        support::set_nonblocking(to.second.get(), false);
+        support::reader peer(to.second.get());
+        const auto delay = std::chrono::microseconds(random() % 3000);
+        zc::transfer done = zc::run(
+            zc::timeout(delay, zc::try_splice(from.first.get(), to.first.get(), {.route = route})));
+        CHECK(support::conserved(done));
+        const bool fine = done.reason == zc::stop_reason::timed_out ||
+                          done.reason == zc::stop_reason::end_of_file;
+        CHECK(fine);
+        CHECK_FALSE(done.error);
+        // Go on from where it stopped: the peer must see the stream as if nothing had happened.
+        const std::uint64_t before = done.moved;
+        const zc::transfer rescued =
+            zc::run(zc::try_splice(std::move(done.remainder), to.first.get()));
+        CHECK_FALSE(rescued.error);
+        const zc::transfer rest = support::transfer(from.first.get(), to.first.get());
+        CHECK(before + rescued.moved + rest.moved == 300'000);
+        ::shutdown(to.first.get(), SHUT_WR);
+        CHECK(peer.bytes().size() == 300'000);
+        CHECK(support::are_bytes_at(peer.bytes(), 0));
+        over = true;
+        feeder.join();
+      }
+    }
+  }
+}
+
+TEST_CASE("splice: a cancelled transfer stops promptly and says so") {
+  for (const zc::route route : support::routes) {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      if (!serves(route, flags)) continue;
+      CAPTURE(route);
+      CAPTURE(flags);
+      const support::ends from = support::tcp_pair(flags);
+      const support::ends to = support::tcp_pair(flags);
+      std::stop_source stop;
+      std::thread other([&stop] {
+        std::this_thread::sleep_for(20ms);
+        stop.request_stop();
+      });
+      const auto play = [&](std::stop_token token) -> zc::task<> {
+        const zc::transfer done = co_await zc::with_stop(
+            token, zc::try_splice(from.first.get(), to.first.get(), {.route = route}));
+        CHECK(done.reason == zc::stop_reason::cancelled);
+        CHECK_FALSE(done.error);
+        // Cancelled before it begins: nothing is touched.
+        support::write_all(from.second.get(), "untouched");
+        const zc::transfer never = co_await zc::with_stop(
+            token, zc::try_splice(from.first.get(), to.first.get(), {.route = route}));
+        CHECK(never.reason == zc::stop_reason::cancelled);
+        CHECK(never.taken == 0);
+      };
+      zc::run(play(stop.get_token()));
+      other.join();
+    }
+  }
+}
+
+TEST_CASE("splice: the last byte leaves at once, whatever the size") {
+  for (const zc::route route : support::routes) {
+    CAPTURE(route);
+    std::vector<steady::duration> took;
+    for (const std::size_t size : {1UL, 1000UL, 4096UL, 65535UL, 65537UL, 131072UL, 131073UL,
+                                   262143UL, 262144UL, 262145UL, 300'000UL, 524'289UL}) {
+      const zc::fd in = support::file_of(size);
+      const support::ends pair = support::tcp_pair(SOCK_NONBLOCK);
+      support::set_nonblocking(pair.second.get(), false);
+      const auto play = [](int from, int to, int peer, std::size_t nbytes,
+                           zc::route by) -> zc::task<> {
+        const auto receive = [](int fd, std::size_t all) -> zc::task<> {
+          std::vector<std::byte> buffer(all);
+          for (std::size_t got = 0; got < all;) {
+            got += (co_await zc::op::recv(fd, buffer.data(), all - got)).value();
+          }
+        };
+        zc::task<> receiving = receive(peer, nbytes);
+        zc::task<std::uint64_t> sending = zc::splice(from, to, {.route = by});
+        co_await zc::when_all(std::move(receiving), std::move(sending));
+      };
+      for (int i = 0; i < 3; ++i) {
+        const auto began = steady::now();
+        zc::run(play(in.get(), pair.first.get(), pair.second.get(), size, route));
+        took.push_back(steady::now() - began);
+      }
+    }
+    // A tail held back for more would take 200 ms, every time.
+    std::sort(took.begin(), took.end());
+    CHECK(took[took.size() * 9 / 10] < 150ms);
+  }
+}
+
+TEST_CASE("splice: one huge transfer leaves others their turn") {
+  for (const zc::route route : support::routes) {
+    CAPTURE(route);
+    const zc::fd big = support::empty_file();
+    REQUIRE(::ftruncate(big.get(), std::int64_t{1} << 30) == 0);
+    const zc::fd null = support::open_file("/dev/null", O_WRONLY);
+    const auto play = [&](zc::route by) -> zc::task<> {
+      zc::progress progress;
+      zc::scope beside;
+      beside.spawn(zc::try_splice(big.get(), null.get(), {.route = by, .progress = &progress}));
+      std::uint64_t before = 0;
+      std::uint64_t most = 0;
+      int turns = 0;
+      while (beside.running() > 0 && turns < 100'000) {
+        co_await zc::yield();
+        const std::uint64_t now = progress.moved;
+        most = std::max(most, now - before);
+        before = now;
+        ++turns;
+      }
+      CHECK(most <= 2 * 1024 * 1024);
+      CHECK(turns >= 512);
+      co_await beside.join();
+    };
+    zc::run(play(route));
+  }
+}
+
+TEST_CASE("splice: segments of one byte arrive whole, without spinning") {
+  for (const zc::route route : support::routes) {
+    CAPTURE(route);
+    const support::ends from = support::tcp_pair(SOCK_NONBLOCK);
+    const support::ends to = support::tcp_pair(SOCK_NONBLOCK);
+    const int on = 1;
+    ::setsockopt(from.second.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    support::set_nonblocking(to.second.get(), false);
+    support::reader peer(to.second.get());
+    std::thread feeder([&] {
+      const std::string all = support::bytes_at(0, 3000);
+      for (const char each : all) {
+        while (::send(from.second.get(), &each, 1, MSG_NOSIGNAL) < 0) {
+          std::this_thread::sleep_for(100us);
+        }
+      }
+      ::shutdown(from.second.get(), SHUT_WR);
+    });
+    const zc::transfer done = support::transfer(from.first.get(), to.first.get(), {.route = route});
+    feeder.join();
+    CHECK(done.moved == 3000);
+    CHECK(done.reason == zc::stop_reason::end_of_file);
+    ::shutdown(to.first.get(), SHUT_WR);
+    CHECK(peer.bytes() == support::bytes_at(0, 3000));
+  }
+}
+
+TEST_CASE("splice: more transfers at once than there are pipes all end, by copying") {
+  std::vector<support::ends> pairs;
+  for (int i = 0; i < 200; ++i) pairs.push_back(support::tcp_pair(SOCK_NONBLOCK));
+  const zc::fd big = support::file_of(3'000'000);
+  const auto play = [&]() -> zc::task<> {
+    zc::scope all;
+    std::size_t complete = 0;
+    const auto moving = [](int in, int out, std::size_t& whole) -> zc::task<> {
+      const zc::transfer done = co_await zc::try_splice(in, out);
+      if (done.moved == 3'000'000) ++whole;
+      ::shutdown(out, SHUT_WR);
+    };
+    const std::size_t before = support::open_descriptors();
+    for (const support::ends& pair : pairs) {
+      all.spawn(moving(big.get(), pair.first.get(), complete));
+    }
+    co_await zc::sleep_for(100ms);  // every window is full, and 64 pipes are
+    CHECK(support::open_descriptors() - before <= 2 * 64);
+    const auto reading = [](int fd) -> zc::task<> {
+      std::vector<char> buffer(1 << 18);
+      std::uint64_t at = 0;
+      bool right = true;
+      for (;;) {
+        const auto got = co_await zc::op::recv(fd, buffer.data(), buffer.size());
+        if (got.value() == 0) break;
+        right = right && support::are_bytes_at({buffer.data(), *got}, at);
+        at += *got;
+      }
+      CHECK(right);
+      CHECK(at == 3'000'000);
+    };
+    for (const support::ends& pair : pairs) all.spawn(reading(pair.second.get()));
+    co_await all.join();
+    CHECK(complete == pairs.size());
+  };
+  zc::run(play());
+}
+
+TEST_SUITE_END();
