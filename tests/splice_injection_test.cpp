@@ -178,10 +178,10 @@ TEST_CASE("splice: a tail sent as \"more follows\" is pushed when nothing follow
       CHECK(done.reason == zc::stop_reason::end_of_file);
       REQUIRE(done.moved > 0);
       std::string got(done.moved, '?');
-      for (std::size_t size = 0; size < got.size();) {
-        const ssize_t some = ::read(pair.second.get(), &got[size], got.size() - size);
+      for (std::size_t at = 0; at < got.size();) {
+        const ssize_t some = ::read(pair.second.get(), &got[at], got.size() - at);
         REQUIRE(some > 0);
-        size += static_cast<std::size_t>(some);
+        at += static_cast<std::size_t>(some);
       }
       CHECK(support::are_bytes_at(got, 0));
       fastest = std::min(fastest, std::chrono::steady_clock::now() - began);

@@ -96,6 +96,7 @@ TEST_CASE("splice: a thousand idle transfers cost no kernel worker, and delay no
       const auto play = [](std::vector<support::ends>& pairs, zc::route by,
                            int socket_flags) -> zc::task<> {
         const std::size_t descriptors = support::open_descriptors();
+        const std::size_t threads = support::user_threads();
         zc::scope all;
         for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
           all.spawn(zc::try_splice(pairs[i].first.get(), pairs[i + 1].first.get(), {.route = by}));
@@ -103,7 +104,7 @@ TEST_CASE("splice: a thousand idle transfers cost no kernel worker, and delay no
         }
         co_await zc::sleep_for(50ms);
         CHECK(support::kernel_workers() <= 4);
-        CHECK(support::user_threads() == 1);
+        CHECK(support::user_threads() == threads);
         // None holds a pipe while idle: at most the one that they tried in turn is kept.
         CHECK(support::open_descriptors() <= descriptors + 2);
 
