@@ -81,6 +81,10 @@ task<> drain(mover& m) {
       co_return;
     } else if (sort(wrote.error()) == trouble::again) {
       wait_first = true;
+      if (const std::error_code error = co_await back_off(m)) {
+        m.stop(error, side::out);
+        co_return;
+      }
     } else if (sort(wrote.error()) != trouble::interrupted) {
       m.stop(wrote.error(), side::out);
       co_return;
@@ -121,8 +125,12 @@ task<outcome> copy(mover& m, bool to_the_end) {
       m.done.route = route::copy;
       m.done.reason = stop_reason::end_of_file;
       co_return outcome::over;
-    } else if (const trouble kind = sort(got.error());
-               kind != trouble::again && kind != trouble::interrupted) {
+    } else if (sort(got.error()) == trouble::again) {
+      if (const std::error_code error = co_await back_off(m)) {
+        m.stop(error, side::in);
+        co_return outcome::over;
+      }
+    } else if (sort(got.error()) != trouble::interrupted) {
       m.stop(got.error(), side::in);
       co_return outcome::over;
     }

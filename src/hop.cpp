@@ -52,6 +52,10 @@ task<outcome> hop(mover& m) {
       co_return m.source_ended();
     } else if (sort(moved.error()) == trouble::again) {
       wait_first = true;
+      if (const std::error_code error = co_await back_off(m)) {
+        m.stop(error, side::none);
+        break;
+      }
     } else if (sort(moved.error()) == trouble::cannot_splice && !m.forced()) {
       co_return outcome::cannot_splice;
     } else if (sort(moved.error()) != trouble::interrupted) {

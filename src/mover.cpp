@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "zc/detail/operation.hpp"
 
@@ -16,9 +17,14 @@ namespace zc::detail {
 
 namespace {
 
-// A transfer's share of one turn of the loop. Moves are counted too, for a flood of tiny segments.
+// A transfer's share of one turn of the loop. Attempts count too, for a flood of tiny segments.
 constexpr std::uint64_t turn_limit_bytes = 1024 * 1024;
-constexpr unsigned turn_limit_moves = 128;
+constexpr unsigned turn_limit_attempts = 128;
+
+// "Would block" this many times in a row, in spite of poll(2), is a descriptor that does not mean
+// it.
+constexpr unsigned fruitless_limit = 3;
+constexpr std::chrono::milliseconds fruitless_pause(1);
 
 }  // namespace
 
@@ -37,6 +43,7 @@ bool mover::is_direct(const endpoint& end) const noexcept {
 
 void mover::took(std::size_t nbytes) noexcept {
   done.taken += nbytes;
+  fruitless = 0;
   left -= nbytes;
   if (in_at >= 0) in_at += static_cast<std::int64_t>(nbytes);
 }
@@ -46,7 +53,7 @@ void mover::gave(std::size_t nbytes, route how) noexcept {
   done.route = how;
   if (out_at >= 0) out_at += static_cast<std::int64_t>(nbytes);
   turn_bytes += nbytes;
-  ++turn_moves;
+  fruitless = 0;
   if (asked.progress != nullptr) {
     asked.progress->moved.store(done.moved, std::memory_order_relaxed);
   }
@@ -54,7 +61,7 @@ void mover::gave(std::size_t nbytes, route how) noexcept {
 
 bool mover::more_follows(std::uint64_t at_hand, std::uint64_t to_take) const noexcept {
   if (out.is != endpoint::kind::socket) return false;
-  if ((asked.flags & splice_flags::more) != splice_flags::none) return true;
+  if (has(splice_flags::more)) return true;
   // Of what is still to take, only a file's bytes are certain to follow at once.
   return at_hand > 0 || (in.size.has_value() && to_take > 0);
 }
@@ -97,7 +104,7 @@ outcome mover::source_ended() noexcept {
 }
 
 void mover::push_tail() const noexcept {
-  if (!corked || (asked.flags & splice_flags::more) != splice_flags::none) return;
+  if (!corked || has(splice_flags::more)) return;
   int corked_by_user = 0;
   socklen_t length = sizeof corked_by_user;
   // Not TCP, or corked by its owner: then it is not ours to push.
@@ -126,7 +133,7 @@ trouble sort(std::error_code error) noexcept {
 ready::ready(const mover& m, const endpoint& end, short events) noexcept
     : op::poll(end.fd, static_cast<unsigned>(events)),
       pollable_(end.pollable()),
-      at_once_((m.asked.flags & splice_flags::nonblock) != splice_flags::none),
+      at_once_(m.has(splice_flags::nonblock)),
       fd_(end.fd),
       events_(events) {}
 
@@ -173,13 +180,25 @@ bool splice_once::await_ready() noexcept {
 }
 
 bool breather::await_ready() const noexcept {
-  return mover_.turn_bytes < turn_limit_bytes && mover_.turn_moves < turn_limit_moves;
+  return mover_.turn_bytes < turn_limit_bytes && mover_.turn_attempts < turn_limit_attempts;
 }
 
 void breather::await_resume() const noexcept {
   if (await_ready()) return;
   mover_.turn_bytes = 0;
-  mover_.turn_moves = 0;
+  mover_.turn_attempts = 0;
+}
+
+back_off::back_off(mover& m) noexcept
+    : op::timeout(fruitless_pause),
+      spins_(++m.fruitless > fruitless_limit),
+      at_once_(m.has(splice_flags::nonblock)) {}
+
+bool back_off::await_ready() noexcept { return !spins_ || at_once_; }
+
+std::error_code back_off::await_resume() noexcept {
+  if (spins_ && at_once_) return errno_code(EAGAIN);
+  return op::timeout::await_resume().error();
 }
 
 }  // namespace zc::detail

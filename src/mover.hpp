@@ -8,6 +8,7 @@
 #include "loop.hpp"
 #include "zc/op/poll.hpp"
 #include "zc/op/splice.hpp"
+#include "zc/op/timeout.hpp"
 #include "zc/splice.hpp"
 #include "zc/transfer.hpp"
 
@@ -37,6 +38,7 @@ struct mover {
   bool corked = false;  // the last bytes went with SPLICE_F_MORE, but more need not follow
 
   bool forced() const noexcept { return asked.route != route::automatic; }
+  bool has(splice_flags flag) const noexcept { return (asked.flags & flag) != splice_flags::none; }
   bool cancelled() const noexcept { return env.cancel->requested(); }
   pipe_pool& pipes() const noexcept { return loop::of(*env.where).pipes(); }
 
@@ -63,9 +65,11 @@ struct mover {
   /// Sends what the kernel holds back because of a SPLICE_F_MORE that nothing followed.
   void push_tail() const noexcept;
 
-  /// Bytes and moves since the loop last came round.
+  /// Bytes and attempts since the loop last came round.
   std::uint64_t turn_bytes = 0;
-  unsigned turn_moves = 0;
+  unsigned turn_attempts = 0;
+  /// Moves in a row that would have blocked.
+  unsigned fruitless = 0;
 };
 
 /// in → out by single splices: one of them is a pipe of the caller's.
@@ -115,10 +119,11 @@ class splice_once : public op::splice {
   unsigned flags_;
 };
 
-/// `co_await breather(m)`: goes round the loop when this transfer has had its share of the turn.
+/// `co_await breather(m)`, once before each attempt to move: goes round the loop when this transfer
+/// has had its share of the turn.
 class breather {
  public:
-  explicit breather(mover& m) noexcept : mover_(m) {}
+  explicit breather(mover& m) noexcept : mover_(m) { ++mover_.turn_attempts; }
   bool await_ready() const noexcept;
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
@@ -128,6 +133,20 @@ class breather {
 
  private:
   mover& mover_;
+};
+
+/// `co_await back_off(m)`, after a move that would have blocked: lets time pass when that repeats
+/// although both descriptors claim to be ready. So no descriptor's whim makes a transfer spin. Then
+/// EAGAIN where the caller said nonblock, or why it must not go on.
+class back_off : public op::timeout {
+ public:
+  explicit back_off(mover& m) noexcept;
+  bool await_ready() noexcept;
+  std::error_code await_resume() noexcept;
+
+ private:
+  bool spins_;
+  bool at_once_;
 };
 
 }  // namespace zc::detail

@@ -92,6 +92,10 @@ task<outcome> drain(mover& m, leased_pipe& lease, bool direct, route how) {
       co_return outcome::over;
     } else if (sort(moved.error()) == trouble::again) {
       wait_first = true;
+      if (const std::error_code error = co_await back_off(m)) {
+        m.stop(error, side::out);
+        co_return outcome::over;
+      }
     } else if (sort(moved.error()) == trouble::cannot_splice && !m.forced()) {
       co_return outcome::cannot_splice;
     } else if (sort(moved.error()) != trouble::interrupted) {
@@ -136,6 +140,10 @@ task<outcome> through_pipe(mover& m) {
       co_return m.source_ended();
     } else if (sort(filled.error()) == trouble::again) {
       wait_first = true;
+      if (const std::error_code error = co_await back_off(m)) {
+        m.stop(error, side::in);
+        co_return outcome::over;
+      }
       continue;
     } else if (sort(filled.error()) == trouble::cannot_splice && !m.forced()) {
       co_return outcome::cannot_splice;

@@ -11,6 +11,7 @@
 #include "interceptor.hpp"
 #include "loop.hpp"
 #include "support/transfers.hpp"
+#include "zc/timeout.hpp"
 
 TEST_SUITE_BEGIN("kernel");
 
@@ -156,6 +157,36 @@ TEST_CASE("splice: an interrupted or refused move is made again") {
         CHECK(support::are_bytes_at(support::contents(out.get()), 0));
         if (by.seen() <= which) break;
       }
+    }
+  }
+}
+
+TEST_CASE("splice: a descriptor that is ready and never moves makes no transfer spin") {
+  for (const zc::route route : {zc::route::automatic, zc::route::direct, zc::route::ring}) {
+    for (const int which : {0, 1, 2, 3}) {
+      CAPTURE(route);
+      CAPTURE(which);
+      const zc::fd in = file_source();
+      const support::ends to = support::unix_pair(SOCK_NONBLOCK);
+      at_splice by(which, EAGAIN, true);
+      zc::context context;
+      zc::detail::loop::of(context).ops().intercept_with(&by);
+      const zc::transfer done = context.run(zc::timeout(
+          std::chrono::milliseconds(100),
+          zc::try_splice(in.get(), to.first.get(), {.nbytes = 100'000, .route = route})));
+      // The loop came round, or the deadline would never have fired; and it tried about once a
+      // millisecond, not as often as it could.
+      if (done.reason != zc::stop_reason::complete)
+        CHECK(done.reason == zc::stop_reason::timed_out);
+      CHECK(by.seen() < 500);
+      CHECK(support::conserved(done));
+
+      at_splice at_once(which, EAGAIN, true);
+      const zc::fd out = support::empty_file();
+      const zc::transfer refused = intercepted(
+          in.get(), out.get(), {.flags = zc::splice_flags::nonblock, .route = route}, at_once);
+      CHECK(refused.reason == zc::stop_reason::would_block);
+      CHECK(support::conserved(refused));
     }
   }
 }

@@ -45,7 +45,8 @@ class scope final : private detail::joiner {
   std::size_t running() const noexcept { return running_; }
 
   /// Resumes when every spawned task has ended; rethrows the first exception among them. Cancelling
-  /// the awaiting coroutine cancels the tasks. More can be spawned afterwards.
+  /// the awaiting coroutine cancels the tasks. More can be spawned afterwards; in a scope that has
+  /// been cancelled they are cancelled from the start.
   [[nodiscard]] auto join() noexcept { return join_awaiter(*this); }
 
  private:

@@ -4,6 +4,7 @@
 #include <coroutine>
 
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/duration.hpp"
 #include "zc/detail/operation.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/task.hpp"
@@ -35,6 +36,12 @@ class yield_awaiter {
 /// Suspends for `duration` (CLOCK_MONOTONIC, by IORING_OP_TIMEOUT; no longer than that plus the
 /// kernel's timer slack). Throws std::system_error ECANCELED when cancelled.
 task<> sleep_for(std::chrono::nanoseconds duration);
+
+/// The same for any kind of duration.
+template <class Rep, class Period>
+task<> sleep_for(std::chrono::duration<Rep, Period> duration) {
+  return sleep_for(detail::to_nanoseconds(duration));
+}
 
 /// Goes round the loop once: other ready coroutines run and completions are taken before it
 /// resumes. Throws std::system_error ECANCELED when cancelled.

@@ -49,7 +49,10 @@ class [[nodiscard]] task {
   }
 
   /// For the coroutine kit: the promise, and the value of a task that has ended.
-  detail::promise_base& promise() const noexcept { return self_.promise(); }
+  detail::promise_base& promise() const noexcept {
+    assert(self_ && "an empty or moved-from task was started");
+    return self_.promise();
+  }
   T take() { return self_.promise().take(); }
 
   /// For the coroutine kit: gives up the frame, which retire() will destroy.

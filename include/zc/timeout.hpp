@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/duration.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
@@ -67,6 +68,12 @@ task<T> timeout(std::chrono::nanoseconds duration, task<T> work) {
     }
     detail::throw_timed_out();
   }
+}
+
+/// The same for any kind of duration.
+template <class Rep, class Period, class T>
+task<T> timeout(std::chrono::duration<Rep, Period> duration, task<T> work) {
+  return timeout(detail::to_nanoseconds(duration), std::move(work));
 }
 
 }  // namespace zc
