@@ -171,6 +171,41 @@ TEST_CASE("splice: a stalled reader costs no CPU, on any route") {
   }
 }
 
+TEST_CASE("splice: stalled readers of blocking descriptors park no kernel worker") {
+  // More of them than a context has workers: had each parked one, nothing else could be spliced.
+  constexpr int stalled = 40;
+  for (const zc::route route : {zc::route::automatic, zc::route::ring}) {
+    for (const int kind : {0, 1, 2, 3}) {
+      CAPTURE(route);
+      CAPTURE(kind);
+      std::vector<support::ends> pairs;
+      for (int i = 0; i < stalled; ++i) {
+        if (kind == 0) pairs.push_back(support::tcp_pair(0));
+        if (kind == 1) pairs.push_back(support::unix_pair(0));
+        if (kind == 2) pairs.push_back(support::pty_pair());
+        if (kind == 3) pairs.push_back(support::make_pipe(0));
+        if (kind == 3) std::swap(pairs.back().first, pairs.back().second);
+      }
+      const zc::fd big = support::file_of(8'000'000);
+      const auto play = [&](zc::route by) -> zc::task<> {
+        zc::scope all;
+        for (const support::ends& pair : pairs) {
+          all.spawn(zc::try_splice(big.get(), pair.first.get(), {.route = by}));
+        }
+        co_await zc::sleep_for(200ms);
+        CHECK(all.running() == stalled);
+        const zc::fd out = support::empty_file();
+        const zc::transfer beside = co_await zc::timeout(
+            5s, zc::try_splice(big.get(), out.get(), {.route = zc::route::ring}));
+        CHECK(beside.moved == 8'000'000);
+        all.cancel();
+        co_await all.join();
+      };
+      zc::run(play(route), {.workers = 8});
+    }
+  }
+}
+
 TEST_CASE("splice: blocking sockets with a full window do not delay the loop") {
   for (const zc::route route : {zc::route::automatic, zc::route::ring, zc::route::copy}) {
     CAPTURE(route);
