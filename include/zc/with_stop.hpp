@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/join.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/task.hpp"
 
