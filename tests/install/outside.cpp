@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <zc/zc.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <zc/zc.hpp>
 
 int main() {
   std::string from = "/tmp/zc-outside-XXXXXX";
