@@ -1,0 +1,39 @@
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <string>
+#include <vector>
+
+#include "zc/fd.hpp"
+
+namespace ship {
+
+struct address {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+
+  const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+/// What `HOST:PORT` stands for. HOST is a name, an IPv4 address or an IPv6 address in brackets; an
+/// empty one is every interface (to listen) or this machine (to connect). Throws
+/// std::invalid_argument, or std::runtime_error where the name is unknown. Blocks.
+enum class purpose { connect, listen };
+std::vector<address> resolve(const std::string& host_and_port, purpose what);
+
+/// A listening socket on the first of the addresses that will have it.
+zc::fd listen_on(const std::vector<address>& candidates);
+
+/// `127.0.0.1:1234` or `[::1]:1234`: where the socket is bound, or who is at its other end.
+std::string local_name(int socket);
+std::string peer_name(int socket);
+
+/// A non-blocking, close-on-exec TCP socket.
+zc::fd tcp_socket(int family);
+
+/// Small frames leave at once, and a peer that is gone is noticed within a minute or so.
+void tune(int socket);
+
+}  // namespace ship

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "summary.hpp"
+#include "tree.hpp"
+#include "wire.hpp"
+#include "zc/fd.hpp"
+#include "zc/task.hpp"
+#include "zc/transfer.hpp"
+
+namespace ship {
+
+/// The sender's half of one connection: items go out one after another, and the receiver's results
+/// come back in the same order.
+///
+/// A phase is some items and a checkpoint (or bye): `run_phase(items)` sends them and ends when all
+/// their results are in. A connection that fails is lost for good, with what was on its way;
+/// everything here then does nothing. Not movable, as tasks refer to it.
+class lane {
+ public:
+  lane(zc::fd socket, summary& into) : socket_(std::move(socket)), summary_(into) {}
+  lane(const lane&) = delete;
+  lane& operator=(const lane&) = delete;
+
+  bool lost() const noexcept { return !lost_because_.empty(); }
+
+  /// Bytes of bodies that went out.
+  std::uint64_t bytes_sent() const noexcept { return bytes_sent_ + body_.moved.load(); }
+
+  /// Greets the receiver; throws what is wrong if it does not welcome the session.
+  zc::task<> greet(const wire::hello& what);
+
+  zc::task<> send_directory(const entry& what);
+  zc::task<> send_attributes(const entry& what);
+  zc::task<> send_link(const entry& what);
+  zc::task<> send_file(const entry& what);
+
+  /// Sends what `items` sends, then a `last` frame; results are taken meanwhile.
+  zc::task<> run_phase(zc::task<> items, wire::kind last);
+
+ private:
+  struct sent_item {
+    const entry* what;  // null for a checkpoint or bye
+    wire::kind kind;
+    std::uint64_t bytes = 0;
+    bool complete = true;   // a file is complete after its end frame
+    bool reported = false;  // its failure is known on this side already
+  };
+
+  zc::task<> send_items(zc::task<> items, wire::kind last);
+  zc::task<> take_results();
+  void take_result(const wire::outcome& result);
+  zc::task<> unless_lost(zc::task<> work);
+  void lose(const std::string& because);
+
+  void fail_before_sending(const entry& what, std::error_code error);
+  zc::task<> flush(bool more);
+  zc::task<std::string> send_bodies(int file, const wire::item& about);
+  zc::task<bool> send_body(int file, std::uint64_t offset, std::uint64_t nbytes);
+
+  zc::fd socket_;
+  summary& summary_;
+  zc::progress body_;
+  std::uint64_t bytes_sent_ = 0;
+  std::string outbox_;             // frames that wait for the next flush
+  std::deque<sent_item> awaited_;  // items whose results are still to come
+  std::string lost_because_;
+};
+
+}  // namespace ship

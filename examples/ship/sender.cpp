@@ -1,0 +1,148 @@
+#include "sender.hpp"
+
+#include <sys/random.h>
+
+#include <cerrno>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "lane.hpp"
+#include "progress_line.hpp"
+#include "zc/op/connect.hpp"
+#include "zc/when_all.hpp"
+#include "zc/when_any.hpp"
+
+namespace ship {
+
+namespace {
+
+/// A session: several lanes that take what is to be sent from one list.
+class sender {
+ public:
+  sender(const tree& what, summary& into) : what_(what), summary_(into) {}
+
+  zc::task<> connect_lanes(const std::vector<address>& receivers, unsigned count) {
+    wire::hello hello;
+    hello.connections = count;
+    hello.files = what_.files;
+    hello.bytes = what_.bytes;
+    if (::getrandom(hello.session.data(), hello.session.size(), 0) !=
+        static_cast<ssize_t>(hello.session.size())) {
+      throw std::system_error(errno, std::system_category(), "getrandom");
+    }
+    // None sends before all are welcome: the receiver takes the session to be over when its last
+    // connection has ended.
+    for (unsigned i = 0; i < count; ++i) {
+      zc::fd socket = co_await connected_socket(receivers);
+      lanes_.push_back(std::make_unique<lane>(std::move(socket), summary_));
+    }
+    std::vector<zc::task<>> greetings;
+    for (const auto& each : lanes_) greetings.push_back(each->greet(hello));
+    co_await zc::when_all(std::move(greetings));
+  }
+
+  zc::task<> send_everything() {
+    lane& first = *lanes_.front();
+    co_await first.run_phase(send_directories(first), wire::kind::checkpoint);
+
+    std::vector<zc::task<>> sending;
+    for (const auto& each : lanes_) {
+      sending.push_back(each->run_phase(send_others(*each), wire::kind::checkpoint));
+    }
+    co_await zc::when_all(std::move(sending));
+    for (; next_ < what_.others.size(); ++next_) {
+      summary_.fail(what_.others[next_].path, "not sent: no connection is left");
+    }
+
+    lane& last = lane_that_is_left();
+    if (last.lost()) {
+      summary_.fail("(session)", "directories are without their modes and times");
+      co_return;
+    }
+    co_await last.run_phase(send_attributes(last), wire::kind::checkpoint);
+    std::vector<zc::task<>> leaving;
+    for (const auto& each : lanes_) leaving.push_back(each->run_phase(nothing(), wire::kind::bye));
+    co_await zc::when_all(std::move(leaving));
+  }
+
+  standing now() const {
+    standing so_far;
+    so_far.files = summary_.files;
+    so_far.files_total = what_.files;
+    for (const auto& each : lanes_) so_far.bytes += each->bytes_sent();
+    so_far.bytes_total = what_.bytes;
+    return so_far;
+  }
+
+ private:
+  static zc::task<zc::fd> connected_socket(const std::vector<address>& receivers) {
+    std::error_code error = std::make_error_code(std::errc::address_not_available);
+    for (const address& each : receivers) {
+      zc::fd socket = tcp_socket(each.get()->sa_family);
+      tune(socket.get());
+      const zc::result<void> connected =
+          co_await zc::op::connect(socket.get(), each.get(), each.length);
+      if (connected) co_return socket;
+      error = connected.error();
+    }
+    throw std::system_error(error, "cannot connect");
+  }
+
+  zc::task<> send_directories(lane& by) {
+    for (const entry& each : what_.directories) co_await by.send_directory(each);
+  }
+
+  zc::task<> send_others(lane& by) {
+    while (next_ < what_.others.size() && !by.lost()) {
+      const entry& each = what_.others[next_++];
+      if (each.is == entry::type::link) {
+        co_await by.send_link(each);
+      } else {
+        co_await by.send_file(each);
+      }
+    }
+  }
+
+  zc::task<> send_attributes(lane& by) {
+    // The innermost first: setting one's time must not be undone by work inside it, and a mode may
+    // shut the door.
+    for (auto each = what_.directories.rbegin(); each != what_.directories.rend(); ++each) {
+      co_await by.send_attributes(*each);
+    }
+  }
+
+  static zc::task<> nothing() { co_return; }
+
+  lane& lane_that_is_left() {
+    for (const auto& each : lanes_) {
+      if (!each->lost()) return *each;
+    }
+    return *lanes_.front();
+  }
+
+  const tree& what_;
+  summary& summary_;
+  std::vector<std::unique_ptr<lane>> lanes_;
+  std::size_t next_ = 0;  // of what_.others
+};
+
+}  // namespace
+
+zc::task<> send_tree(const tree& what, const std::vector<address>& receivers, send_options options,
+                     summary& into) {
+  sender all(what, into);
+  co_await all.connect_lanes(receivers, options.connections);
+  if (!options.progress) {
+    co_await all.send_everything();
+    co_return;
+  }
+  const std::function<standing()> ask = [&all] { return all.now(); };
+  co_await zc::when_any(all.send_everything(), show_progress(ask));
+  clear_progress_line();
+}
+
+}  // namespace ship

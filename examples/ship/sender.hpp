@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "address.hpp"
+#include "summary.hpp"
+#include "tree.hpp"
+#include "zc/task.hpp"
+
+namespace ship {
+
+struct send_options {
+  unsigned connections = 8;
+  bool progress = false;
+};
+
+/// Sends a tree; what fails is in `into`. Throws when not even a connection can be had, or when
+/// cancelled.
+zc::task<> send_tree(const tree& what, const std::vector<address>& receivers, send_options options,
+                     summary& into);
+
+}  // namespace ship

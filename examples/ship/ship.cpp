@@ -1,0 +1,119 @@
+// Ships files and directories to another machine over several TCP connections, without copying
+// their contents through this program's memory.
+
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "address.hpp"
+#include "progress_line.hpp"
+#include "receiver.hpp"
+#include "sender.hpp"
+#include "summary.hpp"
+#include "target.hpp"
+#include "tree.hpp"
+#include "zc/context.hpp"
+
+namespace {
+
+constexpr int exit_incomplete = 1;
+constexpr int exit_unusable = 2;
+constexpr int exit_interrupted = 130;
+
+zc::context* interruptible = nullptr;
+volatile sig_atomic_t interrupted = 0;
+
+extern "C" void on_signal(int) {
+  interrupted = 1;
+  interruptible->stop();
+}
+
+/// Has Ctrl-C end what runs on `context`, so that no temporary file is left behind.
+void stop_on_signals(zc::context& context) {
+  interruptible = &context;
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  // A second one ends a program that does not come to its end.
+  action.sa_flags = static_cast<int>(SA_RESETHAND);
+  for (const int each : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(each, &action, nullptr);
+}
+
+struct arguments {
+  std::string address;
+  std::vector<std::string> paths;
+  std::string directory;
+  unsigned connections = 8;
+  bool keep = false;
+  bool durable = false;
+  bool quiet = false;
+  bool json = false;
+};
+
+int send(const arguments& given) {
+  const std::vector<ship::address> receivers = ship::resolve(given.address, ship::purpose::connect);
+  ship::summary done("sent");
+  const ship::tree what = ship::look_at(given.paths, done);
+  zc::context context;
+  stop_on_signals(context);
+  const bool progress = !given.quiet && ship::can_show_progress();
+  context.run(ship::send_tree(what, receivers, {given.connections, progress}, done));
+  std::printf("%s\n", (given.json ? done.for_programs() : done.for_people()).c_str());
+  return done.ok() ? 0 : exit_incomplete;
+}
+
+int receive(const arguments& given) {
+  ship::target into(given.directory, given.durable);
+  const zc::fd listener = ship::listen_on(ship::resolve(given.address, ship::purpose::listen));
+  zc::context context;
+  stop_on_signals(context);
+  std::printf("listening on %s\n", ship::local_name(listener.get()).c_str());
+  std::fflush(stdout);
+  const bool progress = !given.quiet && ship::can_show_progress();
+  const bool ok =
+      context.run(ship::receive_trees(listener.get(), into, {given.keep, progress, given.json}));
+  if (interrupted != 0) return exit_interrupted;
+  return ok ? 0 : exit_incomplete;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app(
+      "Ships files and directories over TCP, many at once. There is no encryption and no\n"
+      "password: use it in a network that you trust, or through a tunnel.");
+  app.require_subcommand(1);
+  arguments given;
+
+  CLI::App* const sending = app.add_subcommand("send", "Send files and directories");
+  sending->add_option("HOST:PORT", given.address, "Where a receiver listens")->required();
+  sending->add_option("PATH", given.paths, "What to send; DIR/. is what is in DIR")->required();
+  sending->add_option("--connections", given.connections, "How many files to send at once")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+
+  CLI::App* const receiving = app.add_subcommand("receive", "Receive into a directory");
+  receiving->add_option("HOST:PORT", given.address, "Where to listen; port 0 picks a free one")
+      ->required();
+  receiving->add_option("DIRECTORY", given.directory, "Where to put things")->required();
+  receiving->add_flag("--keep", given.keep, "Go on after the first sender, until interrupted");
+  receiving->add_flag("--durable", given.durable, "Have each file on the disk before saying so");
+
+  for (CLI::App* const each : {sending, receiving}) {
+    each->add_flag("--quiet", given.quiet, "Show no progress");
+    each->add_flag("--json", given.json, "Print the summary as JSON, on one line");
+  }
+  CLI11_PARSE(app, argc, argv);
+
+  try {
+    return sending->parsed() ? send(given) : receive(given);
+  } catch (const std::exception& error) {
+    ship::clear_progress_line();
+    const char* const what = interrupted != 0 ? "interrupted" : error.what();
+    std::fprintf(stderr, "ship: %s\n", ship::printable(what).c_str());
+    return interrupted != 0 ? exit_interrupted : exit_unusable;
+  }
+}

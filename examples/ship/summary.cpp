@@ -1,0 +1,110 @@
+#include "summary.hpp"
+
+#include <sys/resource.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "progress_line.hpp"
+
+namespace ship {
+
+namespace {
+
+// A peer decides how many failures there are, so memory for them is bounded.
+constexpr std::size_t remembered_limit = 1000;
+
+double cpu_seconds() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string shown;
+  for (const char each : text) {
+    const auto byte = static_cast<unsigned char>(each);
+    if (byte >= 0x20 && byte != 0x7f && byte != '\\') {
+      shown.push_back(each);
+      continue;
+    }
+    std::array<char, 5> escaped{};
+    std::snprintf(escaped.data(), escaped.size(), "\\x%02x", static_cast<unsigned>(byte));
+    shown += escaped.data();
+  }
+  return shown;
+}
+
+summary::summary(std::string verb)
+    : verb_(std::move(verb)),
+      began_(std::chrono::steady_clock::now()),
+      cpu_seconds_before_(cpu_seconds()) {}
+
+void summary::fail(std::string path, std::string reason) {
+  ++failures_;
+  clear_progress_line();
+  std::fprintf(stderr, "ship: %s: %s\n", printable(path).c_str(), printable(reason).c_str());
+  if (remembered_.size() < remembered_limit) {
+    remembered_.push_back({std::move(path), std::move(reason)});
+  }
+}
+
+summary::usage summary::used() const {
+  usage now{};
+  now.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count();
+  now.cpu_seconds = cpu_seconds() - cpu_seconds_before_;
+  if (bytes > 0) now.cpu_seconds_per_gb = now.cpu_seconds / (static_cast<double>(bytes) / 1e9);
+  return now;
+}
+
+std::string summary::for_people() const {
+  const usage spent = used();
+  std::array<char, 512> text{};
+  std::snprintf(
+      text.data(), text.size(),
+      "%s %llu files, %llu directories, %llu links: %llu bytes in %.2f s (%.0f MB/s)\n"
+      "CPU %.2f s (%.2f s per GB); routes: direct %llu, ring %llu, copy %llu; "
+      "failures: %llu",
+      verb_.c_str(), static_cast<unsigned long long>(files),
+      static_cast<unsigned long long>(directories), static_cast<unsigned long long>(links),
+      static_cast<unsigned long long>(bytes), spent.seconds,
+      static_cast<double>(bytes) / 1e6 / spent.seconds, spent.cpu_seconds, spent.cpu_seconds_per_gb,
+      static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::direct)]),
+      static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::ring)]),
+      static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::copy)]),
+      static_cast<unsigned long long>(failures_));
+  return text.data();
+}
+
+std::string summary::for_programs() const {
+  const usage spent = used();
+  nlohmann::ordered_json failures = nlohmann::ordered_json::array();
+  for (const failure& each : remembered_) {
+    failures.push_back({{"path", each.path}, {"reason", each.reason}});
+  }
+  const nlohmann::ordered_json all = {
+      {"files", files},
+      {"directories", directories},
+      {"links", links},
+      {"bytes", bytes},
+      {"seconds", spent.seconds},
+      {"cpu_seconds", spent.cpu_seconds},
+      {"cpu_seconds_per_gb", spent.cpu_seconds_per_gb},
+      {"routes",
+       {{"direct", routes_[static_cast<std::size_t>(zc::route::direct)]},
+        {"ring", routes_[static_cast<std::size_t>(zc::route::ring)]},
+        {"copy", routes_[static_cast<std::size_t>(zc::route::copy)]}}},
+      {"failed", failures_},
+      {"failures", failures},
+  };
+  // Names are bytes: those that are not UTF-8 get a replacement character.
+  return all.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace ship

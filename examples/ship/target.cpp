@@ -1,0 +1,191 @@
+#include "target.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <utility>
+
+#include "zc/op/close.hpp"
+#include "zc/op/fsync.hpp"
+#include "zc/op/mkdirat.hpp"
+#include "zc/op/openat.hpp"
+#include "zc/op/renameat.hpp"
+
+namespace ship {
+
+namespace {
+
+std::error_code last_error() { return {errno, std::system_category()}; }
+
+// Set-user-id and its like are for the owner to give, and the owner is not kept.
+constexpr std::uint32_t file_mode_mask = 0777;
+constexpr std::uint32_t directory_mode_mask = 03777;
+
+std::array<timespec, 2> times_of(const wire::item& about) {
+  std::array<timespec, 2> times{};
+  times[0].tv_nsec = UTIME_OMIT;
+  times[1].tv_sec = about.modified.seconds;
+  times[1].tv_nsec = static_cast<long>(about.modified.nanoseconds);
+  return times;
+}
+
+std::string name_in(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+}  // namespace
+
+target::target(const std::string& directory, bool durable) : durable_(durable) {
+  if (::mkdir(directory.c_str(), 0777) < 0 && errno != EEXIST) {
+    throw std::system_error(last_error(), directory);
+  }
+  root_ = zc::fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root_) throw std::system_error(last_error(), directory);
+  std::uint64_t secret = 0;
+  if (::getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
+    throw std::system_error(last_error(), "getrandom");
+  }
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), ".ship-%016llx-",
+                static_cast<unsigned long long>(secret));
+  prefix_ = text.data();
+}
+
+std::string target::temporary_name() { return prefix_ + std::to_string(named_++); }
+
+part_file::part_file(part_file&& other) noexcept
+    : file(std::move(other.file)),
+      directory_(other.directory_),
+      name_(std::exchange(other.name_, {})) {}
+
+part_file& part_file::operator=(part_file&& other) noexcept {
+  remove();
+  file = std::move(other.file);
+  directory_ = other.directory_;
+  name_ = std::exchange(other.name_, {});
+  return *this;
+}
+
+void part_file::remove() noexcept {
+  file = zc::fd();
+  // Not an op: this also runs when everything has been cancelled.
+  if (!name_.empty()) ::unlinkat(directory_, name_.c_str(), 0);
+  name_.clear();
+}
+
+zc::result<zc::fd> placer::open_beneath(const std::string& path, std::uint64_t flags) const {
+  open_how how{};
+  how.flags = flags | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  // Not an op of zc.
+  const long opened = ::syscall(SYS_openat2, target_.root(), path.c_str(), &how, sizeof how);
+  if (opened < 0) return last_error();
+  return zc::fd(static_cast<int>(opened));
+}
+
+zc::result<int> placer::parent_of(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return target_.root();
+  const std::string_view parent = path.substr(0, slash);
+  if (!parent_ || parent != parent_path_) {
+    zc::result<zc::fd> opened = open_beneath(std::string(parent), O_PATH);
+    if (!opened) return opened.error();
+    parent_ = std::move(opened).value();
+    parent_path_ = parent;
+  }
+  return parent_.get();
+}
+
+zc::task<std::error_code> placer::make_directory(const wire::item& about) {
+  const zc::result<int> parent = parent_of(about.path);
+  if (!parent) co_return parent.error();
+  const std::string name = name_in(about.path);
+  // Its own mode comes when all is in it.
+  const zc::result<void> made = co_await zc::op::mkdirat(*parent, name.c_str(), 0700);
+  if (!made && made.error() == std::errc::file_exists) co_return make_writable(about);
+  co_return made.error();
+}
+
+std::error_code placer::make_writable(const wire::item& about) const {
+  const zc::result<zc::fd> opened = open_beneath(about.path, O_RDONLY);
+  if (!opened) return opened.error();
+  struct stat found {};
+  if (::fstat(opened->get(), &found) < 0) return last_error();
+  if ((found.st_mode & 0700) == 0700) return {};
+  return ::fchmod(opened->get(), (found.st_mode & 07777) | 0700) < 0 ? last_error()
+                                                                     : std::error_code();
+}
+
+zc::task<std::error_code> placer::set_attributes(const wire::item& about) {
+  const zc::result<zc::fd> opened = open_beneath(about.path, O_RDONLY);
+  if (!opened) co_return opened.error();
+  const std::array<timespec, 2> times = times_of(about);
+  if (::fchmod(opened->get(), about.mode & directory_mode_mask) < 0) co_return last_error();
+  if (::futimens(opened->get(), times.data()) < 0) co_return last_error();
+  if (!target_.durable()) co_return std::error_code();
+  const zc::result<void> synced = co_await zc::op::fsync(opened->get());
+  co_return synced.error();
+}
+
+zc::task<std::error_code> placer::make_link(const wire::item& about) {
+  const zc::result<int> parent = parent_of(about.path);
+  if (!parent) co_return parent.error();
+  const std::string name = name_in(about.path);
+  const std::string temporary = target_.temporary_name();
+  if (::symlinkat(about.target.c_str(), *parent, temporary.c_str()) < 0) co_return last_error();
+  part_file part(zc::fd(), *parent, temporary);
+  const std::array<timespec, 2> times = times_of(about);
+  if (::utimensat(*parent, temporary.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) < 0) {
+    co_return last_error();
+  }
+  const zc::result<void> renamed =
+      co_await zc::op::renameat(*parent, temporary.c_str(), *parent, name.c_str());
+  if (renamed) part.published();
+  co_return renamed.error();
+}
+
+zc::task<zc::result<part_file>> placer::begin_file(const wire::item& about) {
+  const zc::result<int> parent = parent_of(about.path);
+  if (!parent) co_return parent.error();
+  const std::string name = target_.temporary_name();
+  zc::result<zc::fd> opened = co_await zc::op::openat(
+      *parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (!opened) co_return opened.error();
+  co_return part_file(std::move(opened).value(), *parent, name);
+}
+
+zc::task<std::error_code> placer::publish(part_file& part, const wire::item& about) {
+  const std::array<timespec, 2> times = times_of(about);
+  if (::fchmod(part.file.get(), about.mode & file_mode_mask) < 0) co_return last_error();
+  if (::futimens(part.file.get(), times.data()) < 0) co_return last_error();
+  if (target_.durable()) {
+    const zc::result<void> synced = co_await zc::op::fsync(part.file.get());
+    if (!synced) co_return synced.error();
+  }
+  // Network file systems tell of a failed write only here.
+  const zc::result<void> closed = co_await zc::op::close(part.file.release());
+  if (!closed) co_return closed.error();
+  const zc::result<int> parent = parent_of(about.path);
+  if (!parent) co_return parent.error();
+  const std::string name = name_in(about.path);
+  const zc::result<void> renamed =
+      co_await zc::op::renameat(*parent, part.name().c_str(), *parent, name.c_str());
+  if (renamed) part.published();
+  co_return renamed.error();
+}
+
+zc::task<std::error_code> placer::finish() {
+  if (!target_.durable()) co_return std::error_code();
+  const zc::result<void> synced = co_await zc::op::fsync(target_.root());
+  co_return synced.error();
+}
+
+}  // namespace ship

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "wire.hpp"
+#include "zc/fd.hpp"
+#include "zc/result.hpp"
+#include "zc/task.hpp"
+
+namespace ship {
+
+/// The directory that everything goes into, and nothing leaves.
+class target {
+ public:
+  /// Makes the directory if it is not there. With `durable`, what is published is on the disk.
+  target(const std::string& directory, bool durable);
+
+  int root() const noexcept { return root_.get(); }
+  bool durable() const noexcept { return durable_; }
+
+  /// A name that no peer can guess, and no other file of this target has.
+  std::string temporary_name();
+
+ private:
+  zc::fd root_;
+  bool durable_;
+  std::string prefix_;
+  std::uint64_t named_ = 0;
+};
+
+/// A file while it arrives, under a temporary name: removed unless it was published.
+class part_file {
+ public:
+  part_file() noexcept = default;
+  part_file(zc::fd opened, int directory, std::string name) noexcept
+      : file(std::move(opened)), directory_(directory), name_(std::move(name)) {}
+  part_file(part_file&& other) noexcept;
+  part_file& operator=(part_file&& other) noexcept;
+  ~part_file() { remove(); }
+
+  const std::string& name() const noexcept { return name_; }
+  void remove() noexcept;
+  void published() noexcept { name_.clear(); }
+
+  zc::fd file;
+
+ private:
+  int directory_ = -1;
+  std::string name_;
+};
+
+/// Puts items of one connection in their place. No symbolic link is followed on the way there,
+/// whoever made it.
+class placer {
+ public:
+  explicit placer(target& where) noexcept : target_(where) {}
+
+  zc::task<std::error_code> make_directory(const wire::item& about);
+  zc::task<std::error_code> set_attributes(const wire::item& about);
+  zc::task<std::error_code> make_link(const wire::item& about);
+
+  /// A file to be filled. Publish or destroy it before the next item.
+  zc::task<zc::result<part_file>> begin_file(const wire::item& about);
+  /// Gives a complete file its mode, time and name, replacing what has that name.
+  zc::task<std::error_code> publish(part_file& part, const wire::item& about);
+
+  /// Has the names in the target directory itself on the disk, if that was asked for.
+  zc::task<std::error_code> finish();
+
+ private:
+  /// The directory that `path` is in, until the next call.
+  zc::result<int> parent_of(std::string_view path);
+  zc::result<zc::fd> open_beneath(const std::string& path, std::uint64_t flags) const;
+  std::error_code make_writable(const wire::item& about) const;
+
+  target& target_;
+  std::string parent_path_;
+  zc::fd parent_;
+};
+
+}  // namespace ship

@@ -1,0 +1,142 @@
+#include "tree.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+namespace ship {
+
+namespace {
+
+// Sent before the others, so that the last connection to finish has not only just begun.
+constexpr std::uint64_t huge_bytes = 64 * 1024 * 1024;
+
+std::string errno_text(int error) { return std::system_category().message(error); }
+
+/// The names in a directory, sorted. Throws std::system_error.
+std::vector<std::string> names_in(int root, const char* path) {
+  const int raw = ::openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (raw < 0) throw std::system_error(errno, std::system_category());
+  DIR* const opened = ::fdopendir(raw);
+  if (opened == nullptr) {
+    const zc::fd closes(raw);
+    throw std::system_error(errno, std::system_category());
+  }
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opened, &::closedir);
+  std::vector<std::string> names;
+  for (;;) {
+    errno = 0;
+    const dirent* const each = ::readdir(directory.get());
+    if (each == nullptr) break;
+    const std::string_view name = each->d_name;
+    if (name != "." && name != "..") names.emplace_back(name);
+  }
+  if (errno != 0) throw std::system_error(errno, std::system_category());
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+class walker {
+ public:
+  walker(tree& found, summary& into) : found_(found), into_(into) {}
+
+  void walk_contents(int root, const char* path, const std::string& prefix) {
+    try {
+      for (const std::string& name : names_in(root, path)) walk(root, prefix + name);
+    } catch (const std::system_error& error) {
+      into_.fail(prefix.empty() ? path : prefix, errno_text(error.code().value()));
+    }
+  }
+
+  void walk(int root, std::string path) {
+    struct stat about {};
+    if (::fstatat(root, path.c_str(), &about, AT_SYMLINK_NOFOLLOW) < 0) {
+      into_.fail(std::move(path), errno_text(errno));
+      return;
+    }
+    if (path.size() > wire::path_limit_bytes - 1) {
+      into_.fail(std::move(path), errno_text(ENAMETOOLONG));
+      return;
+    }
+    entry one;
+    one.root = root;
+    one.mode = about.st_mode & 07777;
+    one.modified = {about.st_mtim.tv_sec, static_cast<std::uint32_t>(about.st_mtim.tv_nsec)};
+    one.path = std::move(path);
+    if (S_ISDIR(about.st_mode)) {
+      one.is = entry::type::directory;
+      const std::string here = one.path;
+      found_.directories.push_back(std::move(one));
+      walk_contents(root, here.c_str(), here + "/");
+    } else if (S_ISLNK(about.st_mode)) {
+      one.is = entry::type::link;
+      found_.others.push_back(std::move(one));
+    } else if (S_ISREG(about.st_mode)) {
+      one.size = static_cast<std::uint64_t>(about.st_size);
+      found_.bytes += one.size;
+      ++found_.files;
+      found_.others.push_back(std::move(one));
+    } else {
+      into_.fail(std::move(one.path), "not a regular file, directory or symbolic link");
+    }
+  }
+
+ private:
+  tree& found_;
+  summary& into_;
+};
+
+/// `a/b/` is {"a", "b"}; `a/.`, `..` and `/` have no name of their own.
+std::pair<std::string, std::string> parent_and_name(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  const std::size_t slash = path.rfind('/');
+  std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  if (name.empty() || name == "." || name == "..") return {path, ""};
+  if (slash == std::string::npos) return {".", name};
+  return {slash == 0 ? "/" : path.substr(0, slash), name};
+}
+
+void refuse_same_names(const tree& found) {
+  std::set<std::string_view> seen;
+  for (const auto* list : {&found.directories, &found.others}) {
+    for (const entry& each : *list) {
+      if (!seen.insert(each.path).second) {
+        throw std::invalid_argument("two paths to send would both become " + printable(each.path));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+tree look_at(const std::vector<std::string>& paths, summary& into) {
+  tree found;
+  walker walking(found, into);
+  for (const std::string& path : paths) {
+    const auto [parent, name] = parent_and_name(path);
+    zc::fd root(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!root) {
+      into.fail(path, errno_text(errno));
+    } else if (name.empty()) {
+      walking.walk_contents(root.get(), ".", "");
+    } else {
+      walking.walk(root.get(), name);
+    }
+    if (root) found.roots.push_back(std::move(root));
+  }
+  refuse_same_names(found);
+  std::stable_partition(found.others.begin(), found.others.end(),
+                        [](const entry& each) { return each.size >= huge_bytes; });
+  return found;
+}
+
+}  // namespace ship

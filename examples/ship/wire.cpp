@@ -1,0 +1,218 @@
+#include "wire.hpp"
+
+#include <algorithm>
+#include <concepts>
+
+namespace ship::wire {
+
+namespace {
+
+constexpr std::string_view magic = "zc-ship\n";
+constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
+constexpr std::size_t item_size_bytes = 4 + 8 + 4 + 8 + 4 + 4;
+constexpr std::size_t outcome_size_bytes = 4 + 4;
+
+template <std::unsigned_integral T>
+void put(std::string& to, T value) {
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    to.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
+  }
+}
+
+/// Takes bytes off the front of what came in; running out of them is the peer's fault.
+class reader {
+ public:
+  explicit reader(std::string_view bytes) : left_(bytes) {}
+
+  std::string_view take(std::size_t count) {
+    if (count > left_.size()) throw protocol_error("a frame is shorter than what it should hold");
+    const std::string_view taken = left_.substr(0, count);
+    left_.remove_prefix(count);
+    return taken;
+  }
+
+  template <std::unsigned_integral T>
+  T number() {
+    std::uint64_t value = 0;
+    const std::string_view bytes = take(sizeof(T));
+    for (std::size_t i = 0; i < sizeof(T); ++i) {
+      value |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+    }
+    return static_cast<T>(value);
+  }
+
+  void expect_magic() {
+    if (take(magic.size()) != magic) throw protocol_error("the peer does not speak ship");
+  }
+
+  void expect_end() const {
+    if (!left_.empty()) throw protocol_error("a frame is longer than what it holds");
+  }
+
+ private:
+  std::string_view left_;
+};
+
+std::size_t payload_limit_bytes(kind what) {
+  switch (what) {
+    case kind::directory:
+    case kind::attributes:
+    case kind::file:
+      return item_size_bytes + path_limit_bytes;
+    case kind::link:
+      return item_size_bytes + 2 * path_limit_bytes;
+    case kind::end:
+    case kind::result:
+      return outcome_size_bytes + reason_limit_bytes;
+    case kind::data:
+    case kind::checkpoint:
+    case kind::bye:
+      return 0;
+  }
+  throw protocol_error("a frame of unknown kind");
+}
+
+bool has_body(kind what) { return what == kind::file || what == kind::data; }
+
+void put_header(std::string& to, kind what, std::size_t payload_bytes, std::uint64_t body_bytes) {
+  put(to, static_cast<std::uint32_t>(what));
+  put(to, static_cast<std::uint32_t>(payload_bytes));
+  put(to, body_bytes);
+}
+
+}  // namespace
+
+void check_path(std::string_view path) {
+  if (path.empty()) throw protocol_error("an empty path");
+  if (path.size() > path_limit_bytes) throw protocol_error("a path is too long");
+  if (path.find('\0') != std::string_view::npos) throw protocol_error("a path holds a zero byte");
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const std::size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view part = path.substr(begin, end - begin);
+    if (part.empty()) throw protocol_error("a path is absolute or has an empty part");
+    if (part == "." || part == "..") throw protocol_error("a path has a part that is . or ..");
+    begin = end + 1;
+  }
+}
+
+void append(std::string& to, const hello& what) {
+  to += magic;
+  put(to, version);
+  put(to, what.connections);
+  to.append(what.session.data(), what.session.size());
+  put(to, what.files);
+  put(to, what.bytes);
+}
+
+void append_welcome(std::string& to, verdict what) {
+  to += magic;
+  put(to, version);
+  put(to, static_cast<std::uint32_t>(what));
+}
+
+void append(std::string& to, kind what, const item& of, std::uint64_t body_bytes) {
+  put_header(to, what, item_size_bytes + of.path.size() + of.target.size(), body_bytes);
+  put(to, of.mode);
+  put(to, static_cast<std::uint64_t>(of.modified.seconds));
+  put(to, of.modified.nanoseconds);
+  put(to, of.size);
+  put(to, static_cast<std::uint32_t>(of.path.size()));
+  put(to, static_cast<std::uint32_t>(of.target.size()));
+  to += of.path;
+  to += of.target;
+}
+
+void append(std::string& to, kind what, const outcome& of) {
+  const std::string_view reason = std::string_view(of.reason).substr(0, reason_limit_bytes);
+  put_header(to, what, outcome_size_bytes + reason.size(), 0);
+  put(to, of.status);
+  put(to, static_cast<std::uint32_t>(reason.size()));
+  to += reason;
+}
+
+void append(std::string& to, kind what, std::uint64_t body_bytes) {
+  put_header(to, what, 0, body_bytes);
+}
+
+hello parse_hello(std::span<const char, hello_size_bytes> bytes) {
+  reader from({bytes.data(), bytes.size()});
+  from.expect_magic();
+  if (const auto theirs = from.number<std::uint32_t>(); theirs != version) {
+    throw version_error("the peer speaks version " + std::to_string(theirs) + ", not " +
+                        std::to_string(version));
+  }
+  hello what;
+  what.connections = from.number<std::uint32_t>();
+  const std::string_view session = from.take(what.session.size());
+  std::copy(session.begin(), session.end(), what.session.begin());
+  what.files = from.number<std::uint64_t>();
+  what.bytes = from.number<std::uint64_t>();
+  if (what.connections < 1 || what.connections > connection_limit) {
+    throw protocol_error("a session of " + std::to_string(what.connections) + " connections");
+  }
+  return what;
+}
+
+verdict parse_welcome(std::span<const char, welcome_size_bytes> bytes) {
+  reader from({bytes.data(), bytes.size()});
+  from.expect_magic();
+  if (from.number<std::uint32_t>() != version) return verdict::other_version;
+  const auto what = from.number<std::uint32_t>();
+  if (what > static_cast<std::uint32_t>(verdict::busy)) throw protocol_error("an unknown welcome");
+  return static_cast<verdict>(what);
+}
+
+header parse_header(std::span<const char, header_size_bytes> bytes) {
+  reader from({bytes.data(), bytes.size()});
+  const auto what = from.number<std::uint32_t>();
+  if (what < static_cast<std::uint32_t>(kind::directory) ||
+      what > static_cast<std::uint32_t>(kind::result)) {
+    throw protocol_error("a frame of unknown kind");
+  }
+  header parsed;
+  parsed.kind = static_cast<kind>(what);
+  parsed.payload_bytes = from.number<std::uint32_t>();
+  parsed.body_bytes = from.number<std::uint64_t>();
+  if (parsed.payload_bytes > payload_limit_bytes(parsed.kind)) {
+    throw protocol_error("a frame is too long");
+  }
+  if (parsed.body_bytes > (has_body(parsed.kind) ? body_limit_bytes : 0)) {
+    throw protocol_error("a body is too long");
+  }
+  return parsed;
+}
+
+item parse_item(std::string_view payload) {
+  reader from(payload);
+  item what;
+  what.mode = from.number<std::uint32_t>();
+  what.modified.seconds = static_cast<std::int64_t>(from.number<std::uint64_t>());
+  what.modified.nanoseconds = from.number<std::uint32_t>();
+  what.size = from.number<std::uint64_t>();
+  const auto path_bytes = from.number<std::uint32_t>();
+  const auto target_bytes = from.number<std::uint32_t>();
+  what.path = from.take(path_bytes);
+  what.target = from.take(target_bytes);
+  from.expect_end();
+  check_path(what.path);
+  if (what.mode > 07777) throw protocol_error("a mode has more than permission bits");
+  if (what.size > size_limit_bytes) throw protocol_error("a file is too long");
+  if (what.modified.nanoseconds >= nanoseconds_per_second) throw protocol_error("an odd time");
+  if (what.target.size() > path_limit_bytes) throw protocol_error("a link's target is too long");
+  if (what.target.find('\0') != std::string::npos) {
+    throw protocol_error("a link's target holds a zero byte");
+  }
+  return what;
+}
+
+outcome parse_outcome(std::string_view payload) {
+  reader from(payload);
+  outcome what;
+  what.status = from.number<std::uint32_t>();
+  if (what.status > 4095) throw protocol_error("an unknown error number");
+  what.reason = from.take(from.number<std::uint32_t>());
+  from.expect_end();
+  return what;
+}
+
+}  // namespace ship::wire
