@@ -134,7 +134,7 @@ class connection {
     if (end.status != 0) {
       part.remove();
       of_.summary.fail(about.path, "the sender could not send all of it");
-      co_await send_result({end.status, {}});
+      co_await send_result(end);
       co_return;
     }
     if (got != about.size) throw wire::protocol_error("a file is shorter than it said");
@@ -184,10 +184,10 @@ class connection {
       result.reason = explain(failed);
       of_.summary.fail(std::move(path), result.reason);
     }
-    co_await send_result(std::move(result));
+    co_await send_result(result);
   }
 
-  zc::task<> send_result(wire::outcome result) {
+  zc::task<> send_result(const wire::outcome& result) {
     std::string bytes;
     wire::append(bytes, wire::kind::result, result);
     co_await send_all(socket_, bytes, then::push);

@@ -1,0 +1,95 @@
+#include "examples/program.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "support/descriptors.hpp"
+
+namespace support {
+
+namespace {
+
+constexpr std::chrono::milliseconds pause{5};
+constexpr int pauses = 12'000;
+constexpr unsigned nobody = 65534;
+
+std::filesystem::path examples_directory() {
+  if (const char* const given = std::getenv("ZC_EXAMPLES")) return given;
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "examples";
+}
+
+}  // namespace
+
+program::program(std::vector<std::string> arguments, options given)
+    : out_(empty_file()), err_(empty_file()) {
+  const std::string path = examples_directory() / arguments.at(0);
+  std::vector<char*> raw;
+  for (std::string& each : arguments) raw.push_back(each.data());
+  raw.push_back(nullptr);
+  const zc::fd nothing = open_file("/dev/null", O_RDONLY);
+  const int in = given.in >= 0 ? given.in : nothing.get();
+  const int out = given.out >= 0 ? given.out : out_.get();
+  child_ = ::fork();
+  if (child_ < 0) throw std::system_error(errno, std::system_category(), "fork");
+  if (child_ > 0) return;
+  ::alarm(60);
+  const bool ready =
+      ::dup2(in, STDIN_FILENO) >= 0 && ::dup2(out, STDOUT_FILENO) >= 0 &&
+      ::dup2(err_.get(), STDERR_FILENO) >= 0 &&
+      (!given.as_nobody || ::geteuid() != 0 || (::setgid(nobody) == 0 && ::setuid(nobody) == 0));
+  if (ready) ::execv(path.c_str(), raw.data());
+  ::_exit(126);
+}
+
+program::~program() {
+  if (child_ < 0) return;
+  ::kill(child_, SIGKILL);
+  ::waitpid(child_, nullptr, 0);
+}
+
+std::string program::address() {
+  constexpr std::string_view prefix = "listening on ";
+  for (int i = 0; i < pauses; ++i) {
+    const std::string said = contents(out_.get());
+    if (said.rfind(prefix, 0) == 0 && said.find('\n') != std::string::npos) {
+      return said.substr(prefix.size(), said.find('\n') - prefix.size());
+    }
+    std::this_thread::sleep_for(pause);
+  }
+  throw std::runtime_error("the program does not listen: " + contents(err_.get()));
+}
+
+void program::signal(int number) const { ::kill(child_, number); }
+
+program::result program::finish() {
+  result ended;
+  int status = 0;
+  for (int i = 0; i < pauses; ++i) {
+    if (::waitpid(child_, &status, WNOHANG) == child_) {
+      child_ = -1;
+      ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      break;
+    }
+    std::this_thread::sleep_for(pause);
+  }
+  ended.out = contents(out_.get());
+  ended.err = contents(err_.get());
+  return ended;
+}
+
+program::result run_program(std::vector<std::string> arguments, program::options given) {
+  program one(std::move(arguments), given);
+  return one.finish();
+}
+
+}  // namespace support

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "zc/fd.hpp"
+
+namespace support {
+
+/// An example of zc that runs as a child process, its output kept. Killed when the object goes.
+class program {
+ public:
+  struct options {
+    int in = -1;             // its standard input; -1 is /dev/null
+    int out = -1;            // its standard output; -1 is kept for result::out
+    bool as_nobody = false;  // not as root, if this is root
+  };
+  struct result {
+    int code = -1;  // 128 plus the number for a signal; -1 when it had to be killed
+    std::string out;
+    std::string err;
+  };
+
+  explicit program(std::vector<std::string> arguments) : program(std::move(arguments), options()) {}
+  /// `arguments[0]` is the name of the example.
+  program(std::vector<std::string> arguments, options given);
+  program(const program&) = delete;
+  program& operator=(const program&) = delete;
+  ~program();
+
+  /// Waits for it to print `listening on ...` and gives the address.
+  std::string address();
+  void signal(int number) const;
+  /// Waits for its end, for a minute at most.
+  result finish();
+
+ private:
+  pid_t child_ = -1;
+  zc::fd out_;
+  zc::fd err_;
+};
+
+/// Runs one to its end.
+program::result run_program(std::vector<std::string> arguments, program::options given = {});
+
+}  // namespace support

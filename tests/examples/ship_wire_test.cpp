@@ -1,0 +1,144 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "../examples/ship/wire.hpp"
+
+TEST_SUITE_BEGIN("unit");
+
+namespace wire = ship::wire;
+
+namespace {
+
+wire::header header_of(const std::string& bytes) {
+  return wire::parse_header(
+      std::span<const char, wire::header_size_bytes>(bytes.data(), wire::header_size_bytes));
+}
+
+std::string payload_of(const std::string& bytes) { return bytes.substr(wire::header_size_bytes); }
+
+wire::item some_item() {
+  wire::item one;
+  one.mode = 0640;
+  one.modified = {-5, 999'999'999};
+  one.size = 123456789012;
+  one.path = "a b/\n/c";
+  one.target = "../elsewhere";
+  return one;
+}
+
+}  // namespace
+
+TEST_CASE("ship: what is appended is what is parsed") {
+  std::string bytes;
+  wire::append(bytes, wire::kind::file, some_item(), 4096);
+  const wire::header header = header_of(bytes);
+  CHECK(header.kind == wire::kind::file);
+  CHECK(header.body_bytes == 4096);
+  CHECK(header.payload_bytes == payload_of(bytes).size());
+  const wire::item parsed = wire::parse_item(payload_of(bytes));
+  CHECK(parsed.mode == 0640);
+  CHECK(parsed.modified.seconds == -5);
+  CHECK(parsed.modified.nanoseconds == 999'999'999);
+  CHECK(parsed.size == 123456789012);
+  CHECK(parsed.path == "a b/\n/c");
+  CHECK(parsed.target == "../elsewhere");
+
+  bytes.clear();
+  wire::append(bytes, wire::kind::result, wire::outcome{28, "no room"});
+  const wire::outcome outcome = wire::parse_outcome(payload_of(bytes));
+  CHECK(outcome.status == 28);
+  CHECK(outcome.reason == "no room");
+
+  wire::hello hello;
+  hello.connections = 8;
+  hello.session.fill('s');
+  hello.files = 3;
+  hello.bytes = 1 << 20;
+  bytes.clear();
+  wire::append(bytes, hello);
+  REQUIRE(bytes.size() == wire::hello_size_bytes);
+  const wire::hello greeted = wire::parse_hello(
+      std::span<const char, wire::hello_size_bytes>(bytes.data(), wire::hello_size_bytes));
+  CHECK(greeted.connections == 8);
+  CHECK(greeted.session == hello.session);
+  CHECK(greeted.bytes == 1 << 20);
+}
+
+TEST_CASE("ship: a path that could leave the directory is refused") {
+  for (const std::string& bad :
+       {std::string(""), std::string("/"), std::string("/etc/passwd"), std::string(".."),
+        std::string("../x"), std::string("a/../../x"), std::string("a/.."), std::string("."),
+        std::string("a/./b"), std::string("a//b"), std::string("a/"), std::string("a\0b", 3),
+        std::string(wire::path_limit_bytes + 1, 'a')}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(wire::check_path(bad), wire::protocol_error);
+  }
+  for (const std::string& good : {std::string("a"), std::string("..."), std::string(".a/b.."),
+                                  std::string(wire::path_limit_bytes, 'a')}) {
+    CAPTURE(good);
+    CHECK_NOTHROW(wire::check_path(good));
+  }
+}
+
+TEST_CASE("ship: a payload that is cut, or has bytes left over, is refused") {
+  std::string bytes;
+  wire::append(bytes, wire::kind::link, some_item());
+  const std::string payload = payload_of(bytes);
+  for (std::size_t size = 0; size < payload.size(); ++size) {
+    CAPTURE(size);
+    CHECK_THROWS_AS(wire::parse_item(payload.substr(0, size)), wire::protocol_error);
+  }
+  CHECK_THROWS_AS(wire::parse_item(payload + "x"), wire::protocol_error);
+}
+
+TEST_CASE("ship: a header beyond the limits is refused") {
+  std::string good;
+  wire::append(good, wire::kind::data, wire::body_limit_bytes);
+  CHECK_NOTHROW(header_of(good));
+
+  std::string bytes;
+  wire::append(bytes, wire::kind::data, wire::body_limit_bytes + 1);
+  CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
+  bytes.clear();
+  wire::append(bytes, wire::kind::bye, 1);
+  CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
+  for (const unsigned kind : {0u, 10u, 255u}) {
+    bytes = good;
+    bytes[0] = static_cast<char>(kind);
+    CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
+  }
+  for (const wire::kind each : {wire::kind::directory, wire::kind::link, wire::kind::file,
+                                wire::kind::data, wire::kind::end, wire::kind::result}) {
+    bytes.clear();
+    wire::append(bytes, each);
+    std::fill(bytes.begin() + 4, bytes.begin() + 8, '\xff');
+    CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
+  }
+}
+
+TEST_CASE("ship: a greeting in another language or version is refused") {
+  wire::hello hello;
+  hello.connections = 1;
+  std::string good;
+  wire::append(good, hello);
+  const auto parse = [](const std::string& bytes) {
+    return wire::parse_hello(
+        std::span<const char, wire::hello_size_bytes>(bytes.data(), wire::hello_size_bytes));
+  };
+  CHECK_NOTHROW(parse(good));
+  std::string bad = good;
+  bad[0] = 'G';
+  CHECK_THROWS_AS(parse(bad), wire::protocol_error);
+  bad = good;
+  bad[8] = 2;
+  CHECK_THROWS_AS(parse(bad), wire::version_error);
+  bad = good;
+  bad[12] = 0;
+  CHECK_THROWS_AS(parse(bad), wire::protocol_error);
+  bad[14] = 1;
+  CHECK_THROWS_AS(parse(bad), wire::protocol_error);
+}
+
+TEST_SUITE_END();
