@@ -33,7 +33,8 @@ std::string peer_name(int socket);
 /// A non-blocking, close-on-exec TCP socket.
 zc::fd tcp_socket(int family);
 
-/// Small frames leave at once, and a peer that is gone is noticed within a minute or so.
+/// Small frames leave at once, and a peer that is gone is noticed: after a minute where nothing is
+/// on its way, otherwise when the kernel has retransmitted long enough (tcp(7), tcp_retries2).
 void tune(int socket);
 
 }  // namespace ship

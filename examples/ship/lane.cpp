@@ -116,7 +116,8 @@ zc::task<> lane::send_file(const entry& what) {
   about.size = before->stx_size;
   about.path = what.path;
 
-  sent_item& sent = awaited_.emplace_back(sent_item{&what, wire::kind::file, about.size, false});
+  sent_item& sent = awaited_.emplace_back(sent_item{&what, wire::kind::file, false});
+  sent.about = *before;
   wire::outcome end;
   end.reason = co_await send_bodies(file.get(), about);
   const zc::result<struct ::statx> after = co_await zc::op::statx(file.get(), "", AT_EMPTY_PATH);
@@ -231,12 +232,26 @@ void lane::take_result(const wire::outcome& result) {
       ++summary_.links;
       break;
     case wire::kind::file:
-      ++summary_.files;
-      summary_.bytes += item.bytes;
+      count_file(item);
       break;
     default:
       break;
   }
+}
+
+/// Splicing shares the file's pages with the socket, so what was written to the file until they had
+/// arrived may have arrived with them: look once more.
+void lane::count_file(const sent_item& item) {
+  struct ::statx now {};
+  const int looked = ::statx(item.what->root, item.what->path.c_str(), AT_SYMLINK_NOFOLLOW,
+                             STATX_BASIC_STATS, &now);
+  // A file that was removed or replaced by now has been sent as it was.
+  if (looked == 0 && now.stx_ino == item.about.stx_ino && !same_version(item.about, now)) {
+    summary_.fail(item.what->path, "changed while it was being received");
+    return;
+  }
+  ++summary_.files;
+  summary_.bytes += item.about.stx_size;
 }
 
 /// The one place where a connection's failure is caught: it costs this lane, not the session.

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -47,14 +50,15 @@ class lane {
   struct sent_item {
     const entry* what;  // null for a checkpoint or bye
     wire::kind kind;
-    std::uint64_t bytes = 0;
-    bool complete = true;   // a file is complete after its end frame
-    bool reported = false;  // its failure is known on this side already
+    bool complete = true;     // a file is complete after its end frame
+    bool reported = false;    // its failure is known on this side already
+    struct ::statx about {};  // of a file, when it was opened
   };
 
   zc::task<> send_items(zc::task<> items, wire::kind last);
   zc::task<> take_results();
   void take_result(const wire::outcome& result);
+  void count_file(const sent_item& item);
   zc::task<> unless_lost(zc::task<> work);
   void lose(const std::string& because);
 

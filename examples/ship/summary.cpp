@@ -12,7 +12,7 @@ namespace ship {
 
 namespace {
 
-// A peer decides how many failures there are, so memory for them is bounded.
+// A peer decides how many failures there are, so memory and lines for them are bounded.
 constexpr std::size_t remembered_limit = 1000;
 
 double cpu_seconds() {
@@ -48,11 +48,13 @@ summary::summary(std::string verb)
 
 void summary::fail(std::string path, std::string reason) {
   ++failures_;
+  if (failures_ > remembered_limit) return;
   clear_progress_line();
   std::fprintf(stderr, "ship: %s: %s\n", printable(path).c_str(), printable(reason).c_str());
-  if (remembered_.size() < remembered_limit) {
-    remembered_.push_back({std::move(path), std::move(reason)});
+  if (failures_ == remembered_limit) {
+    std::fputs("ship: more failures are counted, but not shown\n", stderr);
   }
+  remembered_.push_back({std::move(path), std::move(reason)});
 }
 
 summary::usage summary::used() const {
