@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -13,12 +14,15 @@
 #include "lane.hpp"
 #include "progress_line.hpp"
 #include "zc/op/connect.hpp"
+#include "zc/timeout.hpp"
 #include "zc/when_all.hpp"
 #include "zc/when_any.hpp"
 
 namespace ship {
 
 namespace {
+
+constexpr std::chrono::seconds greeting_time{30};
 
 /// A session: several lanes that take what is to be sent from one list.
 class sender {
@@ -41,7 +45,9 @@ class sender {
       lanes_.push_back(std::make_unique<lane>(std::move(socket), summary_));
     }
     std::vector<zc::task<>> greetings;
-    for (const auto& each : lanes_) greetings.push_back(each->greet(hello));
+    for (const auto& each : lanes_) {
+      greetings.push_back(zc::timeout(greeting_time, each->greet(hello)));
+    }
     co_await zc::when_all(std::move(greetings));
   }
 
