@@ -74,7 +74,7 @@ class promise_base : public resumable {
 template <class T>
 class promise_value : public promise_base {
  public:
-  template <class U>
+  template <class U = T>  // the default is for braces: co_return {}
   void return_value(U&& value) {
     value_.emplace(std::forward<U>(value));
   }
