@@ -43,6 +43,7 @@ void cancel_scope::request() noexcept {
 void cancel_scope::observe() noexcept {
   for (cancel_scope* at = this; at != nullptr && at->requested_; at = at->scope()) {
     at->observed_ = true;
+    if (at->muted_) return;
   }
 }
 

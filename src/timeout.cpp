@@ -16,6 +16,7 @@ task<> ring_after(std::chrono::nanoseconds duration, bool& expired) {
 deadline::deadline(promise_base& work, cancel_scope* parent, std::chrono::nanoseconds after)
     : work_(work), alarm_(ring_after(after, expired_)) {
   work_scope_.go_below(parent);
+  alarm_scope_.mute();
   alarm_scope_.go_below(parent);
 }
 

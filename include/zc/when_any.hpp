@@ -30,6 +30,7 @@ class race final : public join {
   void one_done(promise_base& child) noexcept override {
     if (winner_ != nullptr) return;
     winner_ = &child;
+    scope_.mute();
     scope_.request();
   }
 

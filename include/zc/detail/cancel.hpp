@@ -52,6 +52,9 @@ class cancel_scope final : public cancellable {
   bool observed() const noexcept { return observed_; }
   void observe() noexcept;
 
+  /// From now on what ends here does not count as observed above: it would end in any case.
+  void mute() noexcept { muted_ = true; }
+
   /// True for this scope itself and for every scope below it.
   bool contains(const cancel_scope* inner) const noexcept;
 
@@ -60,6 +63,7 @@ class cancel_scope final : public cancellable {
   cancellable* first_ = nullptr;
   bool requested_ = false;
   bool observed_ = false;
+  bool muted_ = false;
 };
 
 }  // namespace zc::detail
