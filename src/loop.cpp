@@ -33,34 +33,32 @@ loop::loop(const context_options& options)
 }
 
 loop::~loop() {
+  if (!background_) return;
+  bind_to_this_thread();  // it may never have run
   const signal_mask quiet;
   const running_here here(*this);
-  background_.reset();
+  while (background_) background_.reset();  // its tasks may spawn in their last moments
 }
 
 scope& loop::background() {
-  // A scope that has been cancelled stays so: after a failure begin anew.
-  if (background_ && background_->running() == 0 && background_->cancel_.requested()) {
-    background_.reset();
-  }
   if (!background_) background_.reset(new scope(*this));
   return *background_;
 }
 
 void loop::bind_to_this_thread() {
   ring_.enable();
-  if (owner_ == std::thread::id()) owner_ = std::this_thread::get_id();
-  if (owner_ != std::this_thread::get_id()) {
+  if (owner_ == 0) owner_ = ::gettid();
+  if (owner_ != ::gettid()) {
     throw std::logic_error(
         "zc::context::run: this context belongs to the thread that ran it first");
   }
 }
 
 void loop::run(promise_base& work) {
-  if (scheduler::current() == this) {
+  bind_to_this_thread();
+  if (running_scope_ != nullptr) {
     throw std::logic_error("zc::context::run: this context is running already");
   }
-  bind_to_this_thread();
   const signal_mask quiet;
   const running_here here(*this);
   root main;
@@ -75,7 +73,10 @@ void loop::run(promise_base& work) {
   running_scope_ = nullptr;
   stop_wanted_.store(false, std::memory_order_relaxed);
   if (background_ && background_->error_) {
-    std::rethrow_exception(std::exchange(background_->error_, nullptr));
+    const std::exception_ptr first = background_->error_;
+    // A cancelled scope stays so. Its tasks end here; what they make of it is not for a later run.
+    background_.reset();
+    std::rethrow_exception(first);
   }
 }
 

@@ -1,8 +1,9 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <memory>
-#include <thread>
 
 #include "op_queue.hpp"
 #include "pipe_pool.hpp"
@@ -45,7 +46,7 @@ class loop final : public scheduler {
   pipe_pool pipes_;
   fd wake_;
   std::atomic<bool> stop_wanted_{false};
-  std::thread::id owner_;
+  pid_t owner_ = 0;  // the kernel's thread id: std::thread::id is soon used again
   cancel_scope* running_scope_ = nullptr;
   std::unique_ptr<scope> background_;
 };
