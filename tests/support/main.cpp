@@ -44,10 +44,12 @@ class baseline : public doctest::IReporter {
   void test_case_end(const doctest::CurrentTestCaseStats&) override {
     ::alarm(0);
     // A joined thread may stay in /proc for a moment.
-    for (int i = 0; i < 200 && changed(); ++i) {
+    bool differs = changed();
+    for (int i = 0; i < 200 && differs; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      differs = changed();
     }
-    if (!changed()) return;
+    if (!differs) return;
     leaked = true;
     std::fprintf(stderr, "LEAK: %s: descriptors %zu -> %zu, threads %zu -> %zu\n",
                  running_case.c_str(), descriptors_, support::open_descriptors(), threads_,

@@ -18,6 +18,7 @@ std::size_t threads_where(bool kernel) {
   for (const auto& each : std::filesystem::directory_iterator("/proc/self/task")) {
     std::string name;
     std::getline(std::ifstream(each.path() / "comm"), name);
+    if (name.empty()) continue;  // gone since it was listed
     if ((name.rfind("iou-", 0) == 0) == kernel) ++count;
   }
   return count;
