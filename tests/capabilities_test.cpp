@@ -1,0 +1,144 @@
+#include "zc/capabilities.hpp"
+
+#include <doctest/doctest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <fstream>
+#include <iostream>
+#include <set>
+#include <string>
+
+#include "support/process.hpp"
+#include "zc/context.hpp"
+
+TEST_SUITE_BEGIN("kernel");
+
+namespace {
+
+/// Has the kernel answer io_uring_setup(2) with an error, for the rest of this process.
+bool forbid_io_uring(int error_number) {
+  const auto refusal = SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error_number);
+  std::array<sock_filter, 4> program{{
+      {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, __NR_io_uring_setup},
+      {BPF_RET | BPF_K, 0, 0, refusal},
+      {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+  }};
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+zc::task<> nothing() { co_return; }
+
+/// Whether both ways to ask say that io_uring is refused with `expected`, and what to do about it.
+bool is_refused(std::errc expected, const char* says) {
+  const zc::capability_report report = zc::capabilities();
+  bool thrown = false;
+  std::string text;
+  try {
+    zc::run(nothing());
+  } catch (const std::system_error& error) {
+    thrown = error.code() == expected;
+    text = error.what();
+  }
+  if (!thrown || text.find(says) == std::string::npos) std::cerr << "thrown: " << text << '\n';
+  if (report.why_not != text) std::cerr << "reported: " << report.why_not << '\n';
+  return thrown && text.find(says) != std::string::npos && !report.io_uring &&
+         report.error == expected && report.why_not == text && report.ops.empty();
+}
+
+/// Sets a sysctl for its lifetime.
+class sysctl_value {
+ public:
+  sysctl_value(const char* path, const char* value) : path_(path) {
+    std::getline(std::ifstream(path_), old_);
+    std::ofstream file(path_);
+    file << value << std::flush;
+    changed_ = !old_.empty() && file.good();
+  }
+  sysctl_value(const sysctl_value&) = delete;
+  sysctl_value& operator=(const sysctl_value&) = delete;
+  ~sysctl_value() {
+    if (changed_) std::ofstream(path_) << old_ << std::flush;
+  }
+  bool changed() const { return changed_; }
+
+ private:
+  std::string path_;
+  std::string old_;
+  bool changed_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("capabilities: reports the kernel, the pipes' limits, each op and each setup flag") {
+  const zc::capability_report report = zc::capabilities();
+  CHECK_FALSE(report.kernel.empty());
+  CHECK_FALSE(report.liburing.empty());
+  CHECK(report.pipe_max_bytes >= 4096);
+  REQUIRE(report.io_uring);
+  CHECK_FALSE(report.error);
+  CHECK(report.why_not.empty());
+  std::set<std::string> names;
+  for (const auto& each : report.ops) {
+    CAPTURE(each.name);
+    CHECK(each.supported);  // all of them came before 6.1
+    names.insert(each.name);
+  }
+  for (const char* each :
+       {"NOP",      "SPLICE",  "TEE",      "READ",     "WRITE",   "RECV",      "SEND",
+        "POLL_ADD", "TIMEOUT", "OPENAT",   "STATX",    "CLOSE",   "SHUTDOWN",  "FSYNC",
+        "ACCEPT",   "CONNECT", "UNLINKAT", "RENAMEAT", "MKDIRAT", "FALLOCATE", "ASYNC_CANCEL"}) {
+    CAPTURE(each);
+    CHECK(names.count(each) == 1);
+  }
+  CHECK(report.setup_flags.size() == 6);
+  for (const auto& each : report.setup_flags) {
+    CAPTURE(each.name);
+    CHECK(each.in_use);
+  }
+}
+
+TEST_CASE("capabilities: where seccomp hides or forbids io_uring, the error says so") {
+  for (const int error_number : {ENOSYS, EPERM}) {
+    CAPTURE(error_number);
+    const int status = support::in_child([error_number] {
+      if (!forbid_io_uring(error_number)) return 2;
+      return is_refused(static_cast<std::errc>(error_number), "seccomp") ? 0 : 1;
+    });
+    CHECK(support::exited_with(status, 0));
+  }
+}
+
+TEST_CASE("capabilities: without descriptors left the error names the limit") {
+  const int status = support::in_child([] {
+    const rlimit none{3, 3};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    return is_refused(std::errc::too_many_files_open, "RLIMIT_NOFILE") ? 0 : 1;
+  });
+  CHECK(support::exited_with(status, 0));
+}
+
+TEST_CASE("capabilities: with io_uring switched off for everyone the error names the sysctl") {
+  int status = 0;
+  {
+    const sysctl_value off("/proc/sys/kernel/io_uring_disabled", "2");
+    if (!off.changed()) {
+      MESSAGE("skipped: kernel.io_uring_disabled cannot be set here");
+      return;
+    }
+    status = support::in_child(
+        [] { return is_refused(std::errc::operation_not_permitted, "io_uring_disabled") ? 0 : 1; });
+  }
+  CHECK(support::exited_with(status, 0));
+}
+
+TEST_SUITE_END();
