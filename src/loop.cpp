@@ -56,7 +56,7 @@ void loop::bind_to_this_thread() {
 
 void loop::run(promise_base& work) {
   bind_to_this_thread();
-  if (running_scope_ != nullptr) {
+  if (running_scope_ != nullptr || scheduler::current() == this) {
     throw std::logic_error("zc::context::run: this context is running already");
   }
   const signal_mask quiet;

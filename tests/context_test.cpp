@@ -355,6 +355,27 @@ TEST_CASE("context: a spawned task may spawn in its last moments") {
   CHECK(ended == 1);
 }
 
+TEST_CASE("context: run inside a spawned task that the context's end runs throws too") {
+  bool refused = false;
+  {
+    zc::context context;
+    const auto background = [&]() -> zc::task<> {
+      try {
+        co_await zc::sleep_for(1h);
+      } catch (const std::system_error&) {
+      }
+      try {
+        context.run(number(1));
+      } catch (const std::logic_error&) {
+        refused = true;
+      }
+    };
+    context.spawn(background());
+    context.run(number(1));
+  }
+  CHECK(refused);
+}
+
 TEST_CASE("context: a spawned task's exception cancels its siblings and the run, which throws it") {
   int ended = 0;
   zc::context context;
