@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <fstream>
 
+#include "tsan.hpp"
+
 namespace zc::detail {
 
 namespace {
@@ -81,9 +83,13 @@ ring::ring(const context_options& options) : workers_(options.workers) {
     return io_uring_queue_init_params(entries, &ring_, &params);
   });
   if (error < 0) throw_ring_error(-error, explain_setup_failure(-error).c_str());
+  tsan_acquire(&tsan_ring_memory);
 }
 
-ring::~ring() { io_uring_queue_exit(&ring_); }
+ring::~ring() {
+  tsan_release(&tsan_ring_memory);
+  io_uring_queue_exit(&ring_);
+}
 
 void ring::enable() {
   if (enabled_) return;

@@ -29,4 +29,8 @@ inline void tsan_acquire([[maybe_unused]] void* at) noexcept {
 #endif
 }
 
+/// Stands for the mappings of all rings. liburing maps and unmaps without the C library, so that
+/// ThreadSanitizer takes a new ring for an old one, perhaps of another thread, at its address.
+inline char tsan_ring_memory;
+
 }  // namespace zc::detail
