@@ -18,6 +18,12 @@
 #include "support/process.hpp"
 #include "zc/context.hpp"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ZC_TEST_NEEDS_PIPES 1
+#endif
+#endif
+
 TEST_SUITE_BEGIN("kernel");
 
 namespace {
@@ -118,6 +124,8 @@ TEST_CASE("capabilities: where seccomp hides or forbids io_uring, the error says
   }
 }
 
+// Clang's address,undefined checks virtual calls by way of a pipe, and cries wolf without one.
+#ifndef ZC_TEST_NEEDS_PIPES
 TEST_CASE("capabilities: without descriptors left the error names the limit") {
   const int status = support::in_child([] {
     const rlimit none{3, 3};
@@ -126,6 +134,7 @@ TEST_CASE("capabilities: without descriptors left the error names the limit") {
   });
   CHECK(support::exited_with(status, 0));
 }
+#endif
 
 TEST_CASE("capabilities: with io_uring switched off for everyone the error names the sysctl") {
   int status = 0;
