@@ -14,6 +14,8 @@ namespace {
 constexpr std::uint64_t cancel_bit = 1;
 // The user_data of the poll that waits for other threads: no operation lives there.
 constexpr std::uint64_t wake_tag = 2;
+// The user_data of the timer after which cancels that did not take are sent again.
+constexpr std::uint64_t retry_tag = 4;
 
 /// Signals interrupt workers with the kernel's private codes ERESTARTSYS (512) to 516.
 bool interrupted(int result) noexcept {
@@ -92,7 +94,16 @@ bool op_queue::flush() {
     cancels_ = kept;
     break;
   }
+  if (!unheard_.empty() && !retry_armed_) arm_retry();
   return some_ended_;
+}
+
+void op_queue::arm_retry() {
+  io_uring_sqe* sqe = ring_.next_sqe();
+  if (sqe == nullptr) return;
+  io_uring_prep_timeout(sqe, &retry_after_, 0, 0);
+  sqe->user_data = retry_tag;
+  retry_armed_ = true;
 }
 
 void op_queue::await_wake(int eventfd) {
@@ -108,12 +119,22 @@ void op_queue::complete(std::uint64_t user_data, int result) noexcept {
     awaiting_wake_ = false;
     return;
   }
+  if (user_data == retry_tag) {
+    retry_armed_ = false;
+    cancels_.append(unheard_);
+    unheard_ = {};
+    return;
+  }
   auto& op = *reinterpret_cast<operation*>(user_data & ~cancel_bit);
   if ((user_data & cancel_bit) == 0) {
     tsan_acquire(&op);
     op.raw_ = result;
     // A cancel that is not in the ring yet has nothing left to do.
-    if (op.cancel_wanted_) cancels_.remove(op);
+    if (op.cancel_wanted_ && !cancels_.remove(op)) unheard_.remove(op);
+  } else if (result < 0 && op.completions_due_ > 1) {
+    // A worker on its way into a blocking splice or tee can miss the kernel's one signal, and
+    // would sleep for ever. (Seen on 6.18.)
+    unheard_.push(op);
   }
   if (--op.completions_due_ == 0) end(op);
 }

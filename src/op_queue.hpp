@@ -43,6 +43,7 @@ class op_queue {
  private:
   bool fill_cancel(operation& op);
   bool fill_submission(operation& op);
+  void arm_retry();
   /// Takes one completion; ends the op when that was its last.
   void complete(std::uint64_t user_data, int result) noexcept;
   void end(operation& op) noexcept;
@@ -50,8 +51,11 @@ class op_queue {
   ring& ring_;
   fifo<operation> waiting_;
   fifo<operation> cancels_;
+  fifo<operation> unheard_;  // the kernel did not find them to cancel, or says they are running
   interceptor* interceptor_ = nullptr;
   bool awaiting_wake_ = false;
+  __kernel_timespec retry_after_{0, 2'000'000};
+  bool retry_armed_ = false;
   bool some_ended_ = false;
 };
 
