@@ -61,6 +61,7 @@ class cancel_scope final : public cancellable {
  private:
   friend class cancellable;
   cancellable* first_ = nullptr;
+  cancellable* last_ = nullptr;
   bool requested_ = false;
   bool observed_ = false;
   bool muted_ = false;
