@@ -1,8 +1,24 @@
 #include "zc/scope.hpp"
 
+#include <cassert>
 #include <stdexcept>
+#include <system_error>
 
 namespace zc {
+
+namespace {
+
+bool is_cancellation(const std::exception_ptr& error) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::system_error& thrown) {
+    return thrown.code() == std::errc::operation_canceled;
+  } catch (...) {
+    return false;
+  }
+}
+
+}  // namespace
 
 scope::~scope() {
   if (running_ == 0) return;
@@ -15,11 +31,13 @@ void scope::adopt(detail::promise_base& work) {
   if (where_ == nullptr) {
     throw std::logic_error("zc::scope::spawn: no context is running on this thread");
   }
-  ++running_;
+  // join() was about to resume: it waits for this one too.
+  if (running_++ == 0 && parent_ != nullptr) where_->forget(*parent_);
   work.post_in({where_, &cancel_}, *this);
 }
 
 void scope::wait(detail::resumable& parent) noexcept {
+  assert(parent_ == nullptr && "one coroutine joins a scope at a time");
   parent_ = &parent;
   cancel_.go_below(parent.env.cancel);
 }
@@ -31,7 +49,7 @@ void scope::joined() {
 }
 
 std::coroutine_handle<> scope::child_done(detail::promise_base& child) noexcept {
-  if (child.error()) {
+  if (child.error() && !(cancelled_by_owner_ && is_cancellation(child.error()))) {
     if (!error_) error_ = child.error();
     cancel_.request();
   }

@@ -38,8 +38,12 @@ class scope final : private detail::joiner {
     work.release();
   }
 
-  /// Requests that every task in the scope, present or future, be cancelled.
-  void cancel() noexcept { cancel_.request(); }
+  /// Requests that every task in the scope, present or future, be cancelled. That they end with
+  /// ECANCELED is then no news: join() does not rethrow it.
+  void cancel() noexcept {
+    cancelled_by_owner_ = true;
+    cancel_.request();
+  }
 
   /// How many spawned tasks have not ended.
   std::size_t running() const noexcept { return running_; }
@@ -77,6 +81,7 @@ class scope final : private detail::joiner {
   detail::resumable* parent_ = nullptr;
   std::size_t running_ = 0;
   std::exception_ptr error_;
+  bool cancelled_by_owner_ = false;
   detail::cancel_scope cancel_;
 };
 
