@@ -152,6 +152,7 @@ void op_queue::abandon(operation& op) {
   op.waiter_ = nullptr;
   if (op.stage_ == operation::stage::queued) {
     waiting_.remove(op);
+    op.raw_ = -ECANCELED;
     op.stage_ = operation::stage::done;
     return;
   }

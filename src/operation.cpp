@@ -8,6 +8,7 @@ operation::~operation() {
   if (stage_ == stage::queued || stage_ == stage::in_kernel) {
     loop::of(*where_).ops().abandon(*this);
   }
+  if (descriptor_ && stage_ == stage::done && raw_ >= 0) const fd untaken(raw_);
 }
 
 void operation::cancel() noexcept { loop::of(*where_).ops().cancel(*this); }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "support/descriptors.hpp"
+#include "support/process.hpp"
 #include "zc/context.hpp"
 #include "zc/op.hpp"
 #include "zc/scope.hpp"
@@ -269,6 +270,34 @@ TEST_CASE("cancel: destroying a coroutine whose op is in the kernel awaits the o
       zc::run(dropping());
     }
   }
+}
+
+TEST_CASE("cancel: a descriptor that an op opened and nobody took is closed") {
+  class nobody final : public zc::detail::joiner {
+    std::coroutine_handle<> child_done(zc::detail::promise_base&) noexcept override {
+      return std::noop_coroutine();
+    }
+  };
+  const auto opening = []() -> zc::task<> {
+    const zc::result<zc::fd> opened = co_await zc::op::openat(AT_FDCWD, "/dev/null", O_RDONLY);
+    static_cast<void>(opened);
+  };
+  const auto dropping = [&](int& seen) -> zc::task<> {
+    const zc::detail::environment env = co_await zc::detail::this_environment{};
+    nobody parent;
+    const std::size_t before = support::open_descriptors();
+    for (int i = 0; i < 50; ++i) {
+      zc::task<> op = opening();
+      op.promise().start_in(env, parent);
+      // Dropped while it is under way, or when it has ended and has not been resumed.
+      co_await zc::yield();
+      if (support::open_descriptors() > before) ++seen;
+    }
+    CHECK(support::open_descriptors() == before);
+  };
+  int seen = 0;
+  zc::run(dropping(seen));
+  CHECK(seen > 0);
 }
 
 TEST_SUITE_END();

@@ -10,6 +10,7 @@
 
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/promise.hpp"
+#include "zc/fd.hpp"
 #include "zc/result.hpp"
 
 struct io_uring_sqe;
@@ -58,6 +59,10 @@ class operation : public cancellable {
   /// For ops that must run even in a cancelled task: giving resources back.
   void ignore_cancel() noexcept { cancellable_ = false; }
 
+  /// For ops whose result is a descriptor: one that nobody took is closed.
+  void owns_descriptor() noexcept { descriptor_ = true; }
+  int take_raw() noexcept { return std::exchange(raw_, -ECANCELED); }
+
   /// The kernel's result: not negative, or -errno.
   int raw() const noexcept { return raw_; }
   void set_raw(int raw) noexcept { raw_ = raw; }
@@ -78,6 +83,7 @@ class operation : public cancellable {
   stage stage_ = stage::idle;
   bool cancel_wanted_ = false;
   bool cancellable_ = true;
+  bool descriptor_ = false;
 };
 
 /// An operation whose end is a result<T>, made from the kernel's number.
@@ -92,6 +98,19 @@ class operation_of : public operation {
       return T(static_cast<T>(raw()));
     }
   }
+};
+
+/// An operation that opens a descriptor, and owns it until the result is taken.
+class operation_of_fd : public operation {
+ public:
+  result<fd> await_resume() noexcept {
+    const int opened = take_raw();
+    if (opened < 0) return errno_code(-opened);
+    return fd(opened);
+  }
+
+ protected:
+  operation_of_fd() noexcept { owns_descriptor(); }
 };
 
 }  // namespace zc::detail

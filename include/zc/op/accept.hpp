@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 
 #include "zc/detail/operation.hpp"
-#include "zc/fd.hpp"
 
 namespace zc::op {
 
@@ -11,16 +10,11 @@ namespace zc::op {
 ///
 /// IORING_OP_ACCEPT, Linux 5.5. `address` and `length`, when given, are filled in as by accept(2)
 /// and must live until the op resumes. `flags` are SOCK_NONBLOCK, SOCK_CLOEXEC.
-class accept : public detail::operation_of<fd> {
+class accept : public detail::operation_of_fd {
  public:
   explicit accept(int listener, sockaddr* address = nullptr, socklen_t* length = nullptr,
                   int flags = SOCK_CLOEXEC) noexcept
       : address_(address), length_(length), listener_(listener), flags_(flags) {}
-
-  result<fd> await_resume() noexcept {
-    if (raw() < 0) return detail::errno_code(-raw());
-    return fd(raw());
-  }
 
  private:
   void prepare(io_uring_sqe& sqe) noexcept override;
