@@ -4,8 +4,8 @@
 #include <sys/utsname.h>
 
 #include <array>
-#include <fstream>
 
+#include "proc.hpp"
 #include "ring.hpp"
 
 namespace zc {
@@ -41,14 +41,6 @@ constexpr std::array<named_op, 21> ops_of_zc{{
     {"FALLOCATE", IORING_OP_FALLOCATE},
 }};
 
-/// The number in a small file of /proc/sys; 0 where there is none.
-std::uint64_t number_in(const char* path) {
-  std::ifstream file(path);
-  std::uint64_t number = 0;
-  file >> number;
-  return file ? number : 0;
-}
-
 void ask_ring(capability_report& report) {
   context_options small;
   small.entries = 4;
@@ -75,9 +67,9 @@ capability_report capabilities() {
   if (::uname(&system) == 0) report.kernel = system.release;
   report.liburing = ZC_LIBURING_VERSION;  // set by meson.build
   ask_ring(report);
-  report.pipe_max_bytes = number_in("/proc/sys/fs/pipe-max-size");
-  report.pipe_user_pages_soft = number_in("/proc/sys/fs/pipe-user-pages-soft");
-  report.pipe_user_pages_hard = number_in("/proc/sys/fs/pipe-user-pages-hard");
+  report.pipe_max_bytes = detail::number_in("/proc/sys/fs/pipe-max-size").value_or(0);
+  report.pipe_user_pages_soft = detail::number_in("/proc/sys/fs/pipe-user-pages-soft").value_or(0);
+  report.pipe_user_pages_hard = detail::number_in("/proc/sys/fs/pipe-user-pages-hard").value_or(0);
   return report;
 }
 

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "own_descriptor.hpp"
 #include "signal_mask.hpp"
 
 namespace zc::detail {
@@ -28,7 +29,7 @@ loop::loop(const context_options& options)
     : ring_(options),
       ops_(ring_),
       pipes_(options.pipes, options.pipe_bytes),
-      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+      wake_(own_descriptor(fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))) {
   if (!wake_) throw std::system_error(errno, std::system_category(), "zc: eventfd");
 }
 
@@ -46,8 +47,10 @@ scope& loop::background() {
 }
 
 void loop::bind_to_this_thread() {
-  ring_.enable();
-  if (owner_ == 0) owner_ = ::gettid();
+  if (owner_ == 0) {
+    ring_.enable();
+    owner_ = ::gettid();
+  }
   if (owner_ != ::gettid()) {
     throw std::logic_error(
         "zc::context::run: this context belongs to the thread that ran it first");

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+
+#include "own_descriptor.hpp"
 
 namespace zc::detail {
 
@@ -13,10 +16,16 @@ result<pipe> make_pipe(std::size_t bytes) {
   if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) < 0) {
     return std::error_code(errno, std::system_category());
   }
-  pipe made{fd(ends[0]), fd(ends[1]), 0};
-  int size = ::fcntl(ends[1], F_SETPIPE_SZ, static_cast<int>(bytes));
-  // EPERM: over the user's limits. The pipe works as it is, smaller.
-  if (size < 0) size = ::fcntl(ends[1], F_GETPIPE_SZ);
+  pipe made{own_descriptor(fd(ends[0])), own_descriptor(fd(ends[1])), 0};
+  if (!made.read_end || !made.write_end) return std::error_code(errno, std::system_category());
+  // EPERM: over the user's limits. What is allowed is as large as possible, or as it came.
+  int size = -1;
+  for (std::size_t wanted = std::min<std::size_t>(bytes, 1u << 30); size < 0 && wanted > 4096;
+       wanted /= 2) {
+    size = ::fcntl(made.write_end.get(), F_SETPIPE_SZ, static_cast<int>(wanted));
+    if (size < 0 && errno != EPERM) break;
+  }
+  if (size < 0) size = ::fcntl(made.write_end.get(), F_GETPIPE_SZ);
   if (size < 0) return std::error_code(errno, std::system_category());
   made.capacity_bytes = static_cast<std::size_t>(size);
   return made;

@@ -6,19 +6,13 @@
 #include <cerrno>
 #include <fstream>
 
+#include "own_descriptor.hpp"
+#include "proc.hpp"
 #include "tsan.hpp"
 
 namespace zc::detail {
 
 namespace {
-
-/// The number at the start of a small file of /proc, or -1.
-long number_in(const char* path) {
-  std::ifstream file(path);
-  long number = -1;
-  file >> number;
-  return file ? number : -1;
-}
 
 bool seccomp_filters() {
   std::ifstream status("/proc/self/status");
@@ -44,7 +38,7 @@ std::string explain_setup_failure(int error_number) {
       return "zc: this kernel has no io_uring: zc needs Linux 6.1 or newer, built with "
              "CONFIG_IO_URING";
     case EPERM:
-      switch (number_in("/proc/sys/kernel/io_uring_disabled")) {
+      switch (number_in("/proc/sys/kernel/io_uring_disabled").value_or(0)) {
         case 2:
           return "zc: io_uring is switched off for everyone: sysctl kernel.io_uring_disabled is 2; "
                  "set it to 0";
@@ -83,6 +77,13 @@ ring::ring(const context_options& options) : workers_(options.workers) {
     return io_uring_queue_init_params(entries, &ring_, &params);
   });
   if (error < 0) throw_ring_error(-error, explain_setup_failure(-error).c_str());
+  fd own = own_descriptor(fd(ring_.ring_fd));
+  const int dup_error = errno;
+  ring_.ring_fd = ring_.enter_ring_fd = own.release();
+  if (ring_.ring_fd < 0) {
+    io_uring_queue_exit(&ring_);
+    throw_ring_error(dup_error, explain_setup_failure(dup_error).c_str());
+  }
   tsan_acquire(&tsan_ring_memory);
 }
 
