@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -12,6 +14,7 @@
 #include <cerrno>
 #include <limits>
 
+#include "proc.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::detail {
@@ -20,7 +23,9 @@ namespace {
 
 // A tty takes at least this much after poll(2) said so, even when every byte becomes two.
 constexpr std::size_t tty_room_bytes = 512;
-// Fits into one datagram of any kind.
+// A blocking pipe that poll(2) calls writable takes this much without blocking (pipe(7)).
+constexpr std::size_t pipe_room_bytes = 4096;
+// What is written to a socket with message boundaries goes in pieces that fit into a datagram.
 constexpr std::size_t message_bytes = 32 * 1024;
 
 /// Whether st_size of this regular file means anything: /proc, /sys and their like make their
@@ -33,7 +38,11 @@ bool has_true_size(int fd, const struct stat& about) noexcept {
       PROC_SUPER_MAGIC,   SYSFS_MAGIC,         DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
       CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,  SELINUX_MAGIC};
   const auto magic = static_cast<unsigned long>(system.f_type);
-  return std::find(made_up.begin(), made_up.end(), magic) == made_up.end();
+  if (std::find(made_up.begin(), made_up.end(), magic) != made_up.end()) return false;
+  // There are more such file systems than one can list. Only a file that says it is empty can be
+  // one of theirs.
+  std::byte first{};
+  return about.st_size != 0 || ::pread(fd, &first, 1, 0) <= 0;
 }
 
 int socket_option(int fd, int option) noexcept {
@@ -46,6 +55,28 @@ int socket_option(int fd, int option) noexcept {
 /// none, and waiting until it is ready for one would be for ever. No bytes, so this never blocks.
 bool can_transfer(int fd, direction use) noexcept {
   return (use == direction::reading ? ::readv(fd, nullptr, 0) : ::writev(fd, nullptr, 0)) == 0;
+}
+
+/// How much a TCP socket may hold unsent before a write blocks: its own limit, or the system's.
+std::size_t unsent_limit(int fd) noexcept {
+  unsigned bytes = 0;
+  socklen_t length = sizeof bytes;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, &length) == 0 && bytes != 0) {
+    return bytes;
+  }
+  const auto system = number_in("/proc/sys/net/ipv4/tcp_notsent_lowat");
+  return system && *system > 0 ? *system : std::numeric_limits<std::size_t>::max();
+}
+
+void look_at_socket(endpoint& found, direction use) noexcept {
+  const int type = socket_option(found.fd, SO_TYPE);
+  found.messages = type != SOCK_STREAM;
+  found.datagrams = type == SOCK_DGRAM;
+  if (use == direction::reading || !found.may_block()) return;
+  const int family = socket_option(found.fd, SO_DOMAIN);
+  const bool inet = family == AF_INET || family == AF_INET6;
+  found.known_room = inet || family == AF_UNIX;
+  if (inet && !found.messages) found.unsent_limit_bytes = unsent_limit(found.fd);
 }
 
 bool is_open_for(int flags, direction use) noexcept {
@@ -85,7 +116,7 @@ result<endpoint> look_at(int fd, direction use) noexcept {
       break;
     case S_IFSOCK:
       found.is = endpoint::kind::socket;
-      found.messages = socket_option(fd, SO_TYPE) != SOCK_STREAM;
+      look_at_socket(found, use);
       // Polling one waits for a connection, not for bytes.
       if (socket_option(fd, SO_ACCEPTCONN) != 0) return errno_code(ENOTCONN);
       break;
@@ -100,12 +131,26 @@ result<endpoint> look_at(int fd, direction use) noexcept {
   return found;
 }
 
+std::size_t endpoint::room_bytes() const noexcept {
+  switch (is) {
+    case kind::pipe:
+      return pipe_room_bytes;
+    case kind::tty:
+      return tty_room_bytes;
+    case kind::socket: {
+      if (messages) return message_bytes;
+      // Writable means that at least a third of the buffer is free, of TCP's and of AF_UNIX's, and
+      // that less than half of what TCP may leave unsent is.
+      const auto buffer = static_cast<std::size_t>(socket_option(fd, SO_SNDBUF));
+      return std::max(std::min(buffer / 4, unsent_limit_bytes / 2), std::size_t{1});
+    }
+    default:
+      return std::numeric_limits<std::size_t>::max();
+  }
+}
+
 std::size_t endpoint::write_limit_bytes() const noexcept {
-  if (messages) return message_bytes;
-  if (!may_block()) return std::numeric_limits<std::size_t>::max();
-  if (is == kind::tty) return tty_room_bytes;
-  // Writable means that at least a third of the buffer is free: of TCP's, and of AF_UNIX's more.
-  return std::max(static_cast<std::size_t>(socket_option(fd, SO_SNDBUF)) / 4, std::size_t{1});
+  return messages || may_block() ? room_bytes() : std::numeric_limits<std::size_t>::max();
 }
 
 }  // namespace zc::detail

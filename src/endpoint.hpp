@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 
 #include "zc/result.hpp"
@@ -25,11 +26,14 @@ struct endpoint {
 
   int fd = -1;
   kind is = kind::other;
-  bool seekable = false;              // has a position, and takes an offset
-  bool nonblocking = false;           // O_NONBLOCK
-  bool append = false;                // O_APPEND
-  bool direct_io = false;             // O_DIRECT
-  bool messages = false;              // a socket with boundaries: datagram, seqpacket
+  bool seekable = false;     // has a position, and takes an offset
+  bool nonblocking = false;  // O_NONBLOCK
+  bool append = false;       // O_APPEND
+  bool direct_io = false;    // O_DIRECT
+  bool messages = false;     // a socket with boundaries: datagram, seqpacket
+  bool datagrams = false;    // of these, one without a connection's end
+  bool known_room = true;    // poll(2)'s "writable" is known to promise room
+  std::size_t unsent_limit_bytes = std::numeric_limits<std::size_t>::max();  // TCP_NOTSENT_LOWAT
   std::optional<std::uint64_t> size;  // of a regular file that has a true one
   dev_t device = 0;                   // with inode: which pipe it is
   ino_t inode = 0;
@@ -43,9 +47,16 @@ struct endpoint {
     return (is == kind::socket || is == kind::tty) && !nonblocking;
   }
 
-  /// After poll(2) said writable: how many bytes can be written in one go without blocking, by a
-  /// single writer. Unbounded where O_NONBLOCK or SPLICE_F_NONBLOCK takes care of that.
+  /// How many bytes can be written in one go without blocking, by a single writer, after poll(2)
+  /// said writable.
+  std::size_t room_bytes() const noexcept;
+
+  /// The same where a write must not be larger; unbounded where O_NONBLOCK or SPLICE_F_NONBLOCK
+  /// makes a larger one a short one.
   std::size_t write_limit_bytes() const noexcept;
+
+  /// The largest message there is.
+  static constexpr std::size_t message_limit_bytes = 1024 * 1024;
 };
 
 /// Looks at a descriptor that is to be read or written: EBADF where it is closed or not open for

@@ -1,4 +1,5 @@
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 
@@ -8,8 +9,10 @@ namespace zc::detail {
 
 namespace {
 
-// With a turn's share before it, no turn moves more than 2 MiB.
+// As much as a turn may move beyond its limit; see scheduler.
 constexpr std::uint64_t hop_limit_bytes = 1024 * 1024;
+// A pipe that poll(2) calls writable has room for this much (pipe(7)).
+constexpr std::size_t free_pipe_bytes = 4096;
 
 /// Reading a pipe does not fail, and writing to one fails only with EPIPE: so a failed splice
 /// between a pipe and something else says by itself which end it was.
@@ -18,11 +21,22 @@ side failed_side(const mover& m, std::error_code error) noexcept {
   return error == std::errc::broken_pipe ? side::out : side::in;
 }
 
+/// How much to ask for. No more than there is in the pipe, where that goes to a socket: the kernel
+/// would hold the tail back for the bytes that are missing.
+std::uint64_t at_hand(const mover& m) noexcept {
+  int in_pipe = 0;
+  const bool tells = m.in.is == endpoint::kind::pipe && m.out.is == endpoint::kind::socket &&
+                     ::ioctl(m.in.fd, FIONREAD, &in_pipe) == 0 && in_pipe > 0;
+  return tells ? std::min(static_cast<std::uint64_t>(in_pipe), hop_limit_bytes) : hop_limit_bytes;
+}
+
 }  // namespace
 
 task<outcome> hop(mover& m) {
   const bool direct = m.is_direct(m.in) && m.is_direct(m.out);
+  m.done.route = direct ? route::direct : route::ring;
   bool wait_first = !direct;
+  outcome left_off = outcome::over;
   while (!m.over()) {
     co_await breather(m);
     if (wait_first) {
@@ -40,7 +54,11 @@ task<outcome> hop(mover& m) {
     }
     wait_first = !direct;
     const std::size_t nbytes = static_cast<std::size_t>(
-        std::min<std::uint64_t>({m.left, m.out.write_limit_bytes(), hop_limit_bytes}));
+        std::min<std::uint64_t>({m.left, m.out.write_limit_bytes(), at_hand(m)}));
+    if (const std::error_code error = m.check_message(std::min(nbytes, free_pipe_bytes))) {
+      m.stop(error, side::in);
+      break;
+    }
     const bool more = m.more_follows(0, m.left - nbytes);
     const result<std::size_t> moved =
         co_await splice_once(m, direct, m.in.fd, m.in_at, m.out.fd, m.out_at, nbytes, more);
@@ -50,20 +68,19 @@ task<outcome> hop(mover& m) {
       m.corked = more;
     } else if (moved) {
       co_return m.source_ended();
-    } else if (sort(moved.error()) == trouble::again) {
+    } else {
+      const side where = failed_side(m, moved.error());
+      const verdict next = m.judge_splice(moved.error(), where, left_off);
+      if (next == verdict::leave) break;
+      if (next == verdict::retry) continue;
       wait_first = true;
       if (const std::error_code error = co_await back_off(m)) {
-        m.stop(error, side::none);
+        m.stop(error, where);
         break;
       }
-    } else if (sort(moved.error()) == trouble::cannot_splice && !m.forced()) {
-      co_return outcome::cannot_splice;
-    } else if (sort(moved.error()) != trouble::interrupted) {
-      m.stop(moved.error(), failed_side(m, moved.error()));
-      break;
     }
   }
-  co_return outcome::over;
+  co_return left_off;
 }
 
 }  // namespace zc::detail

@@ -10,16 +10,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <limits>
 
 #include "zc/detail/operation.hpp"
 
 namespace zc::detail {
 
 namespace {
-
-// A transfer's share of one turn of the loop. Attempts count too, for a flood of tiny segments.
-constexpr std::uint64_t turn_limit_bytes = 1024 * 1024;
-constexpr unsigned turn_limit_attempts = 128;
 
 // "Would block" this many times in a row, in spite of poll(2), is a descriptor that does not mean
 // it.
@@ -52,15 +49,16 @@ void mover::gave(std::size_t nbytes, route how) noexcept {
   done.moved += nbytes;
   done.route = how;
   if (out_at >= 0) out_at += static_cast<std::int64_t>(nbytes);
-  turn_bytes += nbytes;
   fruitless = 0;
+  env.where->count_moved(nbytes);
   if (asked.progress != nullptr) {
     asked.progress->moved.store(done.moved, std::memory_order_relaxed);
   }
 }
 
 bool mover::more_follows(std::uint64_t at_hand, std::uint64_t to_take) const noexcept {
-  if (out.is != endpoint::kind::socket) return false;
+  // On a socket with messages it would make several of them one, which may be too long to send.
+  if (out.is != endpoint::kind::socket || out.messages) return false;
   if (has(splice_flags::more)) return true;
   // Of what is still to take, only a file's bytes are certain to follow at once.
   return at_hand > 0 || (in.size.has_value() && to_take > 0);
@@ -71,6 +69,10 @@ bool mover::over() noexcept {
     done.reason = stop_reason::complete;
     return true;
   }
+  return cut();
+}
+
+bool mover::cut() noexcept {
   if (!cancelled()) return false;
   stop(errno_code(ECANCELED), side::none);
   return true;
@@ -90,6 +92,8 @@ void mover::stop(std::error_code error, side where) noexcept {
 }
 
 outcome mover::source_ended() noexcept {
+  // A socket's 0 may be an urgent mark or an empty message. Only recv(2) can tell.
+  if (in.is == endpoint::kind::socket) return outcome::copy_some;
   if (done.taken == 0 && in.is == endpoint::kind::file && !in.size) {
     // A file that makes its content up may give it to read(2) and not to splice(2).
     if (!forced()) return outcome::cannot_splice;
@@ -115,19 +119,44 @@ void mover::push_tail() const noexcept {
   ::setsockopt(out.fd, IPPROTO_TCP, TCP_CORK, &off, sizeof off);
 }
 
-trouble sort(std::error_code error) noexcept {
+verdict mover::judge_splice(std::error_code error, side where, outcome& left_off) noexcept {
   switch (error.value()) {
     case EAGAIN:
-      return trouble::again;
-    case EINTR:
-      return trouble::interrupted;
+      // Ready, and yet no splice: before a TCP urgent mark. recv(2) gets past it.
+      if (where == side::in && in.is == endpoint::kind::socket && fruitless >= fruitless_limit) {
+        left_off = outcome::copy_some;
+        return verdict::leave;
+      }
+      break;
     case EINVAL:      // no splice for this file, or not at this alignment
     case ENOSYS:      // no such op or call here
     case EOPNOTSUPP:  // no splice for this socket
-      return trouble::cannot_splice;
+      if (forced()) break;
+      left_off = outcome::cannot_splice;
+      return verdict::leave;
     default:
-      return trouble::fatal;
+      break;
   }
+  return judge(error, where);
+}
+
+verdict mover::judge(std::error_code error, side where) noexcept {
+  if (error == std::errc::interrupted) return verdict::retry;
+  if (error == std::errc::resource_unavailable_try_again) return verdict::wait;
+  stop(error, where);
+  return verdict::leave;
+}
+
+std::error_code mover::check_message(std::size_t room) const noexcept {
+  if (!in.messages) return {};
+  const ssize_t size = ::recv(in.fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  // An error is for the move itself to meet.
+  return size > 0 && static_cast<std::size_t>(size) > room ? errno_code(EMSGSIZE)
+                                                           : std::error_code();
+}
+
+std::size_t mover::take_limit_bytes() const noexcept {
+  return has(splice_flags::nonblock) ? out.room_bytes() : std::numeric_limits<std::size_t>::max();
 }
 
 ready::ready(const mover& m, const endpoint& end, short events) noexcept
@@ -177,16 +206,6 @@ bool splice_once::await_ready() noexcept {
                                  to_at_ >= 0 ? &to_at_ : nullptr, nbytes_, flags_);
   set_raw(moved >= 0 ? static_cast<int>(moved) : -errno);
   return true;
-}
-
-bool breather::await_ready() const noexcept {
-  return mover_.turn_bytes < turn_limit_bytes && mover_.turn_attempts < turn_limit_attempts;
-}
-
-void breather::await_resume() const noexcept {
-  if (await_ready()) return;
-  mover_.turn_bytes = 0;
-  mover_.turn_attempts = 0;
 }
 
 back_off::back_off(mover& m) noexcept

@@ -18,7 +18,14 @@ namespace zc::detail {
 enum class outcome : std::uint8_t {
   over,           // the transfer has ended: mover::done says how
   cannot_splice,  // a descriptor cannot be spliced: copy the rest
-  no_pipe,        // none to be had right now: copy for a while
+  copy_some,      // no pipe to be had, or a socket that only recv(2) gets past: copy one piece
+};
+
+/// What a route does after a failed move.
+enum class verdict : std::uint8_t {
+  retry,  // at once
+  wait,   // until the descriptors are ready
+  leave,  // the route is at its end
 };
 
 /// One transfer while it runs: where it stands, and the rules that every route shares.
@@ -55,19 +62,30 @@ struct mover {
 
   /// True when there is nothing left to take, or the transfer is cancelled: sets the reason.
   bool over() noexcept;
+  /// True when the transfer is cancelled: sets the reason.
+  bool cut() noexcept;
 
   /// Ends the transfer at an error: EAGAIN is would_block, ECANCELED is cancelled.
   void stop(std::error_code error, side where) noexcept;
 
-  /// Ends the transfer because `in` gave 0 bytes, if that means its end.
+  /// What a splice that gave 0 bytes means: the end of `in`, or that it must be copied to tell.
   outcome source_ended() noexcept;
+
+  /// What to do after a splice failed with `error`; where that is to leave, `left_off` says how.
+  verdict judge_splice(std::error_code error, side where, outcome& left_off) noexcept;
+  /// The same after a read or write (recv, send), which nothing can replace.
+  verdict judge(std::error_code error, side where) noexcept;
+
+  /// For a source with message boundaries: fails with EMSGSIZE when the next message is longer than
+  /// `room`, as its rest would be gone. Takes nothing.
+  std::error_code check_message(std::size_t room) const noexcept;
+
+  /// How many bytes to take at a time: with splice_flags::nonblock no more than `out` has room for.
+  std::size_t take_limit_bytes() const noexcept;
 
   /// Sends what the kernel holds back because of a SPLICE_F_MORE that nothing followed.
   void push_tail() const noexcept;
 
-  /// Bytes and attempts since the loop last came round.
-  std::uint64_t turn_bytes = 0;
-  unsigned turn_attempts = 0;
   /// Moves in a row that would have blocked.
   unsigned fruitless = 0;
 };
@@ -80,10 +98,6 @@ task<outcome> through_pipe(mover& m);
 
 /// in → memory → out, to the end; or, where not `to_the_end`, one buffer's worth.
 task<outcome> copy(mover& m, bool to_the_end);
-
-/// What to make of a failed move.
-enum class trouble : std::uint8_t { again, interrupted, cannot_splice, fatal };
-trouble sort(std::error_code error) noexcept;
 
 /// `co_await ready(m, end, POLLIN)`: waits for a descriptor, without one in kernel or thread's way.
 /// No error when it is ready; EAGAIN when it is not and the caller said nonblock.
@@ -119,20 +133,20 @@ class splice_once : public op::splice {
   unsigned flags_;
 };
 
-/// `co_await breather(m)`, once before each attempt to move: goes round the loop when this transfer
-/// has had its share of the turn.
+/// `co_await breather(m)`, once before each attempt to move: goes round the loop when the transfers
+/// of this turn have had their share.
 class breather {
  public:
-  explicit breather(mover& m) noexcept : mover_(m) { ++mover_.turn_attempts; }
-  bool await_ready() const noexcept;
+  explicit breather(const mover& m) noexcept : where_(*m.env.where) { where_.count_attempt(); }
+  bool await_ready() const noexcept { return !where_.turn_spent(); }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-    mover_.env.where->post(self.promise());
+    where_.post_behind(self.promise());
   }
-  void await_resume() const noexcept;
+  void await_resume() const noexcept {}
 
  private:
-  mover& mover_;
+  scheduler& where_;
 };
 
 /// `co_await back_off(m)`, after a move that would have blocked: lets time pass when that repeats

@@ -39,7 +39,7 @@ bool scheduler::start_nested(std::coroutine_handle<> who) {
 }
 
 void scheduler::forget(resumable& who) noexcept {
-  if (!ready_.remove(who)) batch_.remove(who);
+  if (!ready_.remove(who) && !batch_.remove(who)) behind_.remove(who);
   who.posted = false;
 }
 
@@ -53,19 +53,23 @@ void scheduler::resume(resumable& who) {
 void scheduler::run_ready() {
   batch_.append(ready_);
   ready_ = {};
-  run_batch();
-}
-
-void scheduler::run_batch() {
+  turn_bytes_ = 0;
+  turn_attempts_ = 0;
   while (resumable* who = batch_.pop()) resume(*who);
+  // One that goes on as soon as the turn is spent comes back at the end of this queue.
+  while (resumable* who = turn_spent() ? nullptr : behind_.pop()) resume(*who);
 }
 
 void scheduler::drain(const cancel_scope& members, const std::size_t& running) {
   while (running > 0) {
     // Everything stays in the two queues while a member runs, so that forget() finds it there.
     batch_.append(ready_);
+    batch_.append(behind_);
     ready_ = batch_;
     batch_ = {};
+    behind_ = {};
+    turn_bytes_ = 0;
+    turn_attempts_ = 0;
     fifo<resumable> others;
     fifo<resumable> chosen;
     while (resumable* who = ready_.pop()) {
@@ -74,7 +78,7 @@ void scheduler::drain(const cancel_scope& members, const std::size_t& running) {
     ready_ = others;
     batch_ = chosen;
     const bool idle = chosen.empty();
-    run_batch();
+    while (resumable* who = batch_.pop()) resume(*who);
     if (running > 0) turn(idle);
   }
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "mover.hpp"
@@ -69,7 +70,8 @@ refusal resolve_target(mover& m) noexcept {
   m.out_at = m.out.seekable ? offset : file_position;
   if (!m.out.seekable && offset > 0) return {errno_code(ESPIPE), side::out};
   if (m.out.append && offset > 0) return {errno_code(EINVAL), side::out};
-  if (offset > 0 && passes_largest_offset(static_cast<std::uint64_t>(offset), m.left)) {
+  const std::uint64_t nbytes = m.left == to_end ? to_end : m.left + m.staged.size();
+  if (offset > 0 && passes_largest_offset(static_cast<std::uint64_t>(offset), nbytes)) {
     return {errno_code(EOVERFLOW), side::out};
   }
   return {};
@@ -113,26 +115,47 @@ refusal resolve(mover& m, int in, int out) noexcept {
   return resolve_route(m);
 }
 
+void begin_progress(progress* seen) noexcept {
+  if (seen == nullptr) return;
+  seen->moved.store(0, std::memory_order_relaxed);
+  seen->total.store(0, std::memory_order_relaxed);
+}
+
 void refuse(mover& m, const refusal& why) noexcept {
+  m.done.route = m.asked.route;
   m.done.reason = stop_reason::failed;
   m.done.error = why.error;
   m.done.side = why.where;
 }
 
-/// Runs a transfer that resolve() has let through.
-task<> run(mover& m) {
-  if (m.asked.progress != nullptr) {
-    m.asked.progress->moved.store(0, std::memory_order_relaxed);
-    m.asked.progress->total.store(m.left + m.staged.size(), std::memory_order_relaxed);
-  }
+/// Whether the transfer begins by copying: it was asked to, or its first splice would be in vain,
+/// or would drop what of a message is too long for a pipe, or could park a kernel worker.
+bool begins_by_copying(const mover& m) noexcept {
+  if (m.asked.route == route::copy || cannot_splice_to(m.out)) return true;
+  return !m.forced() && (m.in.messages || !m.out.known_room);
+}
+
+task<> move_bytes(mover& m) {
   const bool has_pipe = is_pipe(m.in) || is_pipe(m.out);
-  outcome left_off = outcome::no_pipe;
-  if (m.asked.route == route::copy || cannot_splice_to(m.out)) left_off = outcome::cannot_splice;
-  while (left_off == outcome::no_pipe) {
+  outcome left_off = begins_by_copying(m) ? outcome::cannot_splice : outcome::copy_some;
+  while (left_off == outcome::copy_some) {
     left_off = has_pipe ? co_await hop(m) : co_await through_pipe(m);
-    if (left_off == outcome::no_pipe) left_off = co_await copy(m, false);
+    if (left_off == outcome::copy_some) left_off = co_await copy(m, false);
   }
   if (left_off == outcome::cannot_splice) co_await copy(m, true);
+}
+
+/// Runs a transfer that resolve() has let through.
+task<> run(mover& m) {
+  const std::uint64_t total = m.left == to_end ? to_end : m.left + m.staged.size();
+  if (m.asked.progress != nullptr) {
+    m.asked.progress->total.store(total, std::memory_order_relaxed);
+  }
+  try {
+    co_await move_bytes(m);
+  } catch (const std::bad_alloc&) {
+    m.stop(errno_code(ENOMEM), side::zc);
+  }
   if (m.done.reason != stop_reason::complete) m.push_tail();
   m.done.remainder = std::move(m.staged);
 }
@@ -166,6 +189,7 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   mover m;
   m.asked = options;
   m.env = co_await detail::this_environment{};
+  begin_progress(options.progress);
   const refusal why = resolve(m, in, out);
   if (wanted != nullptr) *wanted = why.error ? options.nbytes : m.left;
   if (why.error) {
@@ -205,6 +229,7 @@ task<transfer> try_splice(remainder from, int out, splice_options options) {
   mover m;
   m.asked = options;
   m.env = co_await detail::this_environment{};
+  begin_progress(options.progress);
   m.staged = std::move(from);
   m.done.taken = m.staged.size();
   if (const refusal why = resolve_delivery(m, out); why.error) {

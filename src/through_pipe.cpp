@@ -1,8 +1,12 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
+#include <cerrno>
+#include <memory>
+#include <new>
 #include <optional>
 
 #include "mover.hpp"
@@ -33,12 +37,13 @@ class leased_pipe {
     pipe_.reset();
   }
 
-  /// Moves the bytes into memory. Never blocks: they are there, and nobody else reads.
-  remainder rescue() {
+  /// Moves the bytes into memory. Never blocks: they are there, and nobody else reads. Leaves them
+  /// in the pipe where there is no memory.
+  remainder rescue() noexcept {
     if (holds == 0) return {};
-    auto storage = std::make_unique_for_overwrite<std::byte[]>(holds);
+    std::unique_ptr<std::byte[]> storage(new (std::nothrow) std::byte[holds]);
     std::size_t size = 0;
-    while (size < holds) {
+    while (storage && size < holds) {
       const ssize_t got = ::read(read_end(), storage.get() + size, holds - size);
       if (got < 0 && errno == EINTR) continue;
       assert(got > 0 && "the pipe holds what was counted into it");
@@ -61,106 +66,110 @@ class leased_pipe {
   std::optional<pipe> pipe_;
 };
 
-/// Drains the pipe into `out`. Whatever stops it early leaves the bytes in the pipe.
-task<outcome> drain(mover& m, leased_pipe& lease, bool direct, route how) {
-  bool wait_first = !direct;
-  while (lease.holds > 0) {
-    co_await breather(m);
-    if (m.cancelled()) {
-      m.stop(errno_code(ECANCELED), side::none);
-      co_return outcome::over;
-    }
-    if (wait_first) {
-      if (const std::error_code error = co_await ready(m, m.out, POLLOUT)) {
-        m.stop(error, side::out);
-        co_return outcome::over;
-      }
-    }
-    wait_first = !direct;
-    const std::size_t nbytes = std::min(lease.holds, m.out.write_limit_bytes());
-    const bool more = m.more_follows(lease.holds - nbytes, m.left);
-    lease.busy = true;
-    const result<std::size_t> moved =
-        co_await splice_once(m, direct, lease.read_end(), -1, m.out.fd, m.out_at, nbytes, more);
-    lease.busy = false;
-    if (moved && *moved > 0) {
-      lease.holds -= *moved;
-      m.gave(*moved, how);
-      m.corked = more;
-    } else if (moved) {
-      m.stop(errno_code(EIO), side::out);  // accepts nothing, and does not say why
-      co_return outcome::over;
-    } else if (sort(moved.error()) == trouble::again) {
-      wait_first = true;
-      if (const std::error_code error = co_await back_off(m)) {
-        m.stop(error, side::out);
-        co_return outcome::over;
-      }
-    } else if (sort(moved.error()) == trouble::cannot_splice && !m.forced()) {
-      co_return outcome::cannot_splice;
-    } else if (sort(moved.error()) != trouble::interrupted) {
-      m.stop(moved.error(), side::out);
-      co_return outcome::over;
-    }
-  }
-  co_return outcome::over;
+/// Whether anything can be spliced to `out`: asked with an empty pipe, so that nothing is.
+bool takes_splices(const endpoint& out, const leased_pipe& empty) noexcept {
+  const ssize_t moved = ::splice(empty.read_end(), nullptr, out.fd, nullptr, 1, SPLICE_F_NONBLOCK);
+  return moved >= 0 || errno != EINVAL;
 }
 
 }  // namespace
 
+// Each time round is one move: a fill of the empty pipe, or a drain of what is in it. A pipe is
+// filled only when empty: then EAGAIN speaks of `in`, and no drain waits behind a fill.
 task<outcome> through_pipe(mover& m) {
   const bool fill_direct = m.is_direct(m.in);
   const bool drain_direct = m.is_direct(m.out);
   const route how = fill_direct && drain_direct ? route::direct : route::ring;
+  m.done.route = how;
   leased_pipe lease(m.pipes());
   bool wait_first = !fill_direct;
-  while (!m.over()) {
+  outcome left_off = outcome::over;
+  // What is in the pipe goes out before the transfer is over, unless it is cancelled.
+  while (lease.holds > 0 ? !m.cut() : !m.over()) {
     co_await breather(m);
-    if (wait_first && m.in.pollable()) {
-      lease.give_back();
-      if (const std::error_code error = co_await ready(m, m.in, POLLIN)) {
-        m.stop(error, side::in);
-        co_return outcome::over;
-      }
+    const bool filling = lease.holds == 0;
+    const side where = filling ? side::in : side::out;
+    const endpoint& end = filling ? m.in : m.out;
+    std::error_code error;
+    if (wait_first && end.pollable()) {
+      if (filling) lease.give_back();
+      error = co_await ready(m, end, filling ? POLLIN : POLLOUT);
     }
-    wait_first = !fill_direct;
-    if (!lease.take()) co_return outcome::no_pipe;
+    // What cannot go out at once is not taken, where the caller would rather come back.
+    if (!error && filling && m.has(splice_flags::nonblock)) {
+      error = co_await ready(m, m.out, POLLOUT);
+    }
+    if (error) {
+      m.stop(error, where);
+      break;
+    }
+    if (!lease.take()) {
+      left_off = outcome::copy_some;
+      break;
+    }
+    // A forced route fails before it takes anything, not after.
+    if (m.forced() && m.done.taken == 0 && !takes_splices(m.out, lease)) {
+      m.stop(errno_code(EINVAL), side::out);
+      break;
+    }
 
-    // Fill only an empty pipe: then EAGAIN speaks of `in`, and nothing waits behind the fill.
-    const std::size_t nbytes =
-        static_cast<std::size_t>(std::min<std::uint64_t>(m.left, lease.capacity_bytes()));
+    result<std::size_t> moved = std::size_t{0};
+    bool more = false;
     lease.busy = true;
-    const result<std::size_t> filled = co_await splice_once(m, fill_direct, m.in.fd, m.in_at,
-                                                            lease.write_end(), -1, nbytes, false);
-    lease.busy = false;
-    if (filled && *filled > 0) {
-      m.took(*filled);
-      lease.holds = *filled;
-    } else if (filled) {
-      co_return m.source_ended();
-    } else if (sort(filled.error()) == trouble::again) {
-      wait_first = true;
-      if (const std::error_code error = co_await back_off(m)) {
-        m.stop(error, side::in);
-        co_return outcome::over;
+    if (filling) {
+      const std::size_t nbytes = static_cast<std::size_t>(
+          std::min<std::uint64_t>({m.left, lease.capacity_bytes(), m.take_limit_bytes()}));
+      error = m.check_message(nbytes);
+      if (!error) {
+        moved = co_await splice_once(m, fill_direct, m.in.fd, m.in_at, lease.write_end(), -1,
+                                     nbytes, false);
       }
-      continue;
-    } else if (sort(filled.error()) == trouble::cannot_splice && !m.forced()) {
-      co_return outcome::cannot_splice;
-    } else if (sort(filled.error()) == trouble::interrupted) {
-      continue;
     } else {
-      m.stop(filled.error(), side::in);
-      co_return outcome::over;
+      const std::size_t nbytes = std::min(lease.holds, m.out.write_limit_bytes());
+      more = m.more_follows(lease.holds - nbytes, m.left);
+      moved = co_await splice_once(m, drain_direct, lease.read_end(), -1, m.out.fd, m.out_at,
+                                   nbytes, more);
+    }
+    lease.busy = false;
+    if (error) {
+      m.stop(error, where);
+      break;
     }
 
-    const outcome drained = co_await drain(m, lease, drain_direct, how);
-    if (lease.holds > 0) {
-      m.staged = lease.rescue();
-      co_return drained;
+    if (moved && *moved > 0 && filling) {
+      m.took(*moved);
+      lease.holds = *moved;
+      wait_first = !drain_direct;
+    } else if (moved && *moved > 0) {
+      m.gave(*moved, how);
+      m.corked = more;
+      lease.holds -= *moved;
+      wait_first = lease.holds > 0 ? !drain_direct : !fill_direct;
+    } else if (moved && filling) {
+      left_off = m.source_ended();
+      break;
+    } else if (moved) {
+      m.stop(errno_code(EIO), side::out);  // accepts nothing, and does not say why
+      break;
+    } else {
+      const verdict next = m.judge_splice(moved.error(), where, left_off);
+      if (next == verdict::leave) break;
+      if (next == verdict::retry) continue;
+      wait_first = true;
+      if (filling) lease.give_back();
+      error = co_await back_off(m);
+      if (error) {
+        m.stop(error, where);
+        break;
+      }
     }
   }
-  co_return outcome::over;
+  m.staged = lease.rescue();
+  if (lease.holds > 0) {
+    m.stop(errno_code(ENOMEM), side::zc);
+    left_off = outcome::over;
+  }
+  co_return left_off;
 }
 
 }  // namespace zc::detail

@@ -43,8 +43,8 @@ class context final {
   context(const context&) = delete;
   context& operator=(const context&) = delete;
 
-  /// Cancels the tasks that spawn() left unfinished and runs them to their end, on the thread that
-  /// ran the context.
+  /// Cancels the tasks that spawn() left unfinished and runs them to their end. With such tasks it
+  /// must be on the thread that ran the context: on another, it ends the program.
   ~context();
 
   /// Runs `work` to its end and returns its value, or throws its exception. Other tasks of this

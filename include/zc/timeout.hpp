@@ -62,7 +62,7 @@ task<T> timeout(std::chrono::nanoseconds duration, task<T> work) {
   } else {
     if (!both.cut_short()) co_return work.take();
     try {
-      work.take();
+      static_cast<void>(work.take());
     } catch (...) {
       detail::rethrow_as_timed_out();
     }

@@ -71,10 +71,11 @@ struct transfer {
   std::uint64_t moved = 0;  // bytes that `out` accepted
   std::uint64_t taken = 0;  // bytes consumed from `in`
   stop_reason reason = stop_reason::complete;
-  std::error_code error;                // set when reason is failed
-  zc::side side = zc::side::none;       // where it failed
-  zc::route route = zc::route::direct;  // how the last bytes went: direct, ring or copy
-  zc::remainder remainder;              // bytes taken but not moved
+  std::error_code error;                   // set when reason is failed
+  zc::side side = zc::side::none;          // where it failed
+  zc::route route = zc::route::automatic;  // how the last bytes went: direct, ring (at least one of
+                                           // the two halves) or copy; as asked if none could go
+  zc::remainder remainder;                 // bytes taken but not moved
 };
 
 /// An nbytes: everything up to the end of `in`.

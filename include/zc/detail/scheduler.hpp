@@ -2,6 +2,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 
 namespace zc::detail {
@@ -101,6 +102,21 @@ class scheduler {
     who.posted = true;
     ready_.push(who);
   }
+  /// Puts a coroutine that has bytes to move where it runs after all that is ready, and only while
+  /// the turn is not spent. So no transfer, and not all of them together, keep the rest waiting.
+  void post_behind(resumable& who) noexcept {
+    who.posted = true;
+    behind_.push(who);
+  }
+
+  /// What has been done since the loop last came round. Attempts count too, for a flood of tiny
+  /// segments.
+  void count_moved(std::uint64_t nbytes) noexcept { turn_bytes_ += nbytes; }
+  void count_attempt() noexcept { ++turn_attempts_; }
+  bool turn_spent() const noexcept {
+    return turn_bytes_ >= turn_limit_bytes || turn_attempts_ >= turn_limit_attempts;
+  }
+
   /// Takes a posted coroutine out again, because its frame goes.
   void forget(resumable& who) noexcept;
 
@@ -139,7 +155,7 @@ class scheduler {
     scheduler* outer_;
   };
 
-  bool has_ready() const noexcept { return !ready_.empty(); }
+  bool has_ready() const noexcept { return !ready_.empty() || !behind_.empty(); }
   /// Resumes what is ready now, but not what becomes ready meanwhile.
   void run_ready();
   void run_remote();
@@ -150,12 +166,18 @@ class scheduler {
   virtual void wake() noexcept = 0;
 
  private:
-  void resume(resumable& who);
-  void run_batch();
+  // One more move, of at most as much, may follow: so no turn moves more than 2 MiB.
+  static constexpr std::uint64_t turn_limit_bytes = 1024 * 1024;
+  static constexpr unsigned turn_limit_attempts = 256;
 
-  fifo<resumable> ready_;  // run in the next batch
-  fifo<resumable> batch_;  // being run
+  void resume(resumable& who);
+
+  fifo<resumable> ready_;   // run in the next batch
+  fifo<resumable> batch_;   // being run
+  fifo<resumable> behind_;  // run after the batch, while the turn is not spent
   fifo<resumable> retired_;
+  std::uint64_t turn_bytes_ = 0;
+  unsigned turn_attempts_ = 0;
   unsigned depth_ = 0;
   unsigned hops_ = 0;
   std::mutex remote_mutex_;

@@ -1,0 +1,227 @@
+// What sockets have that files and pipes have not: messages, urgent bytes, standard descriptors.
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <vector>
+
+#include "support/process.hpp"
+#include "support/transfers.hpp"
+#include "zc/timeout.hpp"
+
+using namespace std::chrono_literals;
+using support::transfer;
+
+TEST_SUITE_BEGIN("kernel");
+
+namespace {
+
+support::ends message_pair(int type) {
+  std::array<int, 2> raw{};
+  REQUIRE(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, raw.data()) == 0);
+  const int room = 1 << 20;
+  for (const int each : raw) ::setsockopt(each, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  return {zc::fd(raw[0]), zc::fd(raw[1])};
+}
+
+void send_whole(int fd, const std::string& message) {
+  REQUIRE(::send(fd, message.data(), message.size(), 0) == static_cast<ssize_t>(message.size()));
+}
+
+/// Two UDP sockets on loopback, connected to each other.
+support::ends udp_pair() {
+  std::array<zc::fd, 2> both;
+  std::array<sockaddr_in, 2> at{};
+  for (std::size_t i = 0; i < 2; ++i) {
+    both[i] = zc::fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    at[i].sin_family = AF_INET;
+    at[i].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof at[i];
+    REQUIRE(::bind(both[i].get(), reinterpret_cast<sockaddr*>(&at[i]), length) == 0);
+    REQUIRE(::getsockname(both[i].get(), reinterpret_cast<sockaddr*>(&at[i]), &length) == 0);
+    const int room = 4 << 20;
+    ::setsockopt(both[i].get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    REQUIRE(::connect(both[i].get(), reinterpret_cast<sockaddr*>(&at[1 - i]), sizeof at[i]) == 0);
+  }
+  return {std::move(both[0]), std::move(both[1])};
+}
+
+}  // namespace
+
+TEST_CASE("splice: an urgent byte neither ends a TCP stream nor stalls it") {
+  for (const zc::route route : support::routes) {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      for (const bool closed : {false, true}) {
+        if (route == zc::route::direct && flags == 0) continue;  // refused
+        CAPTURE(route);
+        CAPTURE(flags);
+        CAPTURE(closed);
+        const support::ends pair = support::tcp_pair(flags);
+        const zc::fd out = support::empty_file();
+        send_whole(pair.second.get(), "abc");
+        REQUIRE(::send(pair.second.get(), "X", 1, MSG_OOB) == 1);
+        send_whole(pair.second.get(), "def");
+        if (closed) ::shutdown(pair.second.get(), SHUT_WR);
+        const zc::transfer done = zc::run(
+            zc::timeout(5s, zc::try_splice(pair.first.get(), out.get(),
+                                           {.nbytes = closed ? zc::to_end : 6, .route = route})));
+        CHECK(done.moved == 6);
+        CHECK(done.reason == (closed ? zc::stop_reason::end_of_file : zc::stop_reason::complete));
+        CHECK(support::contents(out.get()) == "abcdef");
+      }
+    }
+  }
+}
+
+TEST_CASE("splice: a long message arrives whole, or stays where it is") {
+  const std::string message = support::bytes_at(0, 100'000);
+  for (const int type : {int{SOCK_SEQPACKET}, int{SOCK_DGRAM}}) {
+    for (const zc::route route : support::routes) {
+      CAPTURE(type);
+      CAPTURE(route);
+      const support::ends pair = message_pair(type | SOCK_NONBLOCK);
+      send_whole(pair.second.get(), message);
+      const zc::fd out = support::empty_file();
+      const zc::transfer refused =
+          transfer(pair.first.get(), out.get(), {.nbytes = 99'999, .route = route});
+      CHECK(refused.error == std::errc::message_size);
+      CHECK(refused.side == zc::side::in);
+      CHECK(refused.taken == 0);
+      zc::context small({.pipe_bytes = 16 * 1024});
+      const zc::transfer whole = small.run(
+          zc::try_splice(pair.first.get(), out.get(), {.nbytes = 100'000, .route = route}));
+      if (route == zc::route::direct || route == zc::route::ring) {
+        // No pipe of this size holds it.
+        CHECK(whole.error == std::errc::message_size);
+        CHECK(whole.taken == 0);
+      } else {
+        CHECK(whole.moved == 100'000);
+        CHECK(support::are_bytes_at(support::contents(out.get()), 0));
+      }
+    }
+  }
+}
+
+TEST_CASE("splice: an empty datagram is not the end") {
+  for (const zc::route route : support::routes) {
+    CAPTURE(route);
+    const support::ends pair = message_pair(SOCK_DGRAM | SOCK_NONBLOCK);
+    const zc::fd out = support::empty_file();
+    send_whole(pair.second.get(), "one");
+    send_whole(pair.second.get(), "");
+    send_whole(pair.second.get(), "two");
+    const zc::transfer done = zc::run(zc::timeout(
+        5s, zc::try_splice(pair.first.get(), out.get(), {.nbytes = 6, .route = route})));
+    CHECK(done.moved == 6);
+    CHECK(support::contents(out.get()) == "onetwo");
+  }
+}
+
+TEST_CASE("splice: what a UDP target accepted has been sent") {
+  for (const zc::route route : support::routes) {
+    for (const zc::splice_flags flags : {zc::splice_flags::none, zc::splice_flags::more}) {
+      CAPTURE(route);
+      CAPTURE(static_cast<unsigned>(flags));
+      const support::ends pair = udp_pair();
+      support::set_nonblocking(pair.first.get(), true);
+      support::set_nonblocking(pair.second.get(), true);
+      const zc::fd in = support::file_of(100'000);
+      const zc::transfer done =
+          transfer(in.get(), pair.first.get(), {.flags = flags, .route = route});
+      CHECK(done.moved == 100'000);
+      std::string got;
+      std::vector<char> buffer(65536);
+      for (;;) {
+        const ssize_t some = ::recv(pair.second.get(), buffer.data(), buffer.size(), 0);
+        if (some < 0) break;
+        got.append(buffer.data(), static_cast<std::size_t>(some));
+      }
+      CHECK(got.size() == done.moved);
+      CHECK(support::are_bytes_at(got, 0));
+    }
+  }
+}
+
+TEST_CASE("splice: nonblock takes nothing from a stream that the target has no room for") {
+  for (const zc::route route : support::routes) {
+    CAPTURE(route);
+    const support::ends from = support::unix_pair(SOCK_NONBLOCK);
+    const support::ends to = support::tcp_pair(SOCK_NONBLOCK);
+    std::string block(65536, 'x');
+    while (::send(to.first.get(), block.data(), block.size(), MSG_DONTWAIT) > 0) {
+    }
+    send_whole(from.second.get(), "stays");
+    const zc::transfer done = transfer(from.first.get(), to.first.get(),
+                                       {.flags = zc::splice_flags::nonblock, .route = route});
+    CHECK(done.reason == zc::stop_reason::would_block);
+    CHECK(done.taken == 0);
+    CHECK(::recv(from.first.get(), block.data(), block.size(), 0) == 5);
+  }
+}
+
+TEST_CASE("splice: nonblock takes no more than the target has room for") {
+  for (const zc::route route : support::routes) {
+    CAPTURE(route);
+    const support::ends from = support::unix_pair(SOCK_NONBLOCK);
+    const support::ends to = support::unix_pair(SOCK_NONBLOCK);
+    const int room = 1 << 20;
+    ::setsockopt(from.second.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    send_whole(from.second.get(), support::bytes_at(0, 500'000));
+    const zc::transfer done = transfer(from.first.get(), to.first.get(),
+                                       {.flags = zc::splice_flags::nonblock, .route = route});
+    CHECK(done.reason == zc::stop_reason::would_block);
+    CHECK(done.moved > 0);
+    CHECK(done.remainder.empty());
+  }
+}
+
+TEST_CASE("splice: a forced route that the target cannot serve takes nothing") {
+  for (const zc::route route : {zc::route::direct, zc::route::ring}) {
+    CAPTURE(route);
+    const support::ends from = support::unix_pair(SOCK_NONBLOCK);
+    send_whole(from.second.get(), "12345678");
+    const zc::fd counter(::eventfd(0, EFD_CLOEXEC));
+    const zc::fd full = support::open_file("/dev/full", O_WRONLY);
+    for (const int out : {counter.get(), full.get()}) {
+      const zc::transfer done = transfer(from.first.get(), out, {.nbytes = 8, .route = route});
+      CHECK(done.error == std::errc::invalid_argument);
+      CHECK(done.side == zc::side::out);
+      CHECK(done.taken == 0);
+      CHECK(done.route == route);
+    }
+  }
+}
+
+TEST_CASE("context: with the standard descriptors closed, none of its own takes their place") {
+  const auto body = [] {
+    const zc::fd in = support::file_of(8);
+    zc::context before;  // its descriptors are high already
+    ::close(0);
+    ::close(1);
+    ::close(2);
+    zc::context context;
+    const auto moving = [](int from) -> zc::task<int> {
+      const zc::fd out = support::empty_file();  // takes 0, after all of the context's
+      if (out.get() != 0) co_return 1;
+      const zc::transfer fine = co_await zc::try_splice(from, out.get());
+      if (fine.moved != 8) co_return 2;
+      for (const int closed : {1, 2}) {
+        const zc::transfer refused = co_await zc::try_splice(from, closed);
+        if (refused.error != std::errc::bad_file_descriptor) co_return 3;
+      }
+      co_return 0;
+    };
+    return context.run(moving(in.get()));
+  };
+  CHECK(support::exited_with(support::in_child(body), 0));
+}
+
+TEST_SUITE_END();
