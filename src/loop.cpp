@@ -33,6 +33,9 @@ loop::loop(const context_options& options)
   if (!wake_) throw std::system_error(errno, std::system_category(), "zc: eventfd");
 }
 
+// Without a way to run them, on another thread or with a broken ring, the tasks cannot be awaited,
+// and their memory is the kernel's: it must not be freed. Then this ends the program.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 loop::~loop() {
   if (!background_) return;
   bind_to_this_thread();  // it may never have run

@@ -20,7 +20,7 @@ namespace zc::detail {
 class loop final : public scheduler {
  public:
   explicit loop(const context_options& options);
-  ~loop();
+  ~loop();  // NOLINT(bugprone-exception-escape): see there
 
   /// The loop behind a scheduler: every scheduler of this library is one.
   static loop& of(scheduler& where) noexcept { return static_cast<loop&>(where); }

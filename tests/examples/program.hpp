@@ -14,9 +14,9 @@ namespace support {
 class program {
  public:
   struct options {
-    int in = -1;             // its standard input; -1 is /dev/null
-    int out = -1;            // its standard output; -1 is kept for result::out
-    bool as_nobody = false;  // not as root, if this is root
+    int in = -1;                     // its standard input; -1 is /dev/null
+    int out = -1;                    // its standard output; -1 is kept for result::out
+    bool obeys_permissions = false;  // even as root
   };
   struct result {
     int code = -1;  // 128 plus the number for a signal; -1 when it had to be killed

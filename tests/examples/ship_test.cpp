@@ -172,8 +172,8 @@ TEST_CASE("examples/ship: a file that the user may not read is said, and the res
   REQUIRE(::chmod((at.path() / "tree" / "secret").c_str(), 0) == 0);
   REQUIRE(::chmod((at.path() / "tree" / "public").c_str(), 0644) == 0);
   program receiver({"ship", "receive", "127.0.0.1:0", at.path() / "into"});
-  const program::result sent =
-      run_program({"ship", "send", receiver.address(), at.path() / "tree"}, {.as_nobody = true});
+  const program::result sent = run_program({"ship", "send", receiver.address(), at.path() / "tree"},
+                                           {.obeys_permissions = true});
   CHECK(sent.code == 1);
   CHECK(mentions(sent, "tree/secret: Permission denied"));
   CHECK(receiver.finish().code == 0);
