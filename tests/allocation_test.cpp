@@ -10,12 +10,16 @@
 #if !defined(ZC_TEST_CANNOT_COUNT) && !defined(__SANITIZE_THREAD__)
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <limits>
 #include <new>
 
 #include "support/descriptors.hpp"
+#include "support/transfers.hpp"
 #include "zc/context.hpp"
 #include "zc/op/nop.hpp"
 #include "zc/op/read.hpp"
@@ -26,19 +30,31 @@
 namespace {
 
 std::atomic<long> allocations{0};
+std::atomic<std::size_t> refused_size{std::numeric_limits<std::size_t>::max()};
+
+/// No memory for anything of this size or more, for the object's life.
+class scarcity {
+ public:
+  explicit scarcity(std::size_t size) { refused_size = size; }
+  scarcity(const scarcity&) = delete;
+  scarcity& operator=(const scarcity&) = delete;
+  ~scarcity() { refused_size = std::numeric_limits<std::size_t>::max(); }
+};
 
 }  // namespace
 
-void* operator new(std::size_t size) {
+// None of these inlined: GCC 12 would see std::free() of what new gave, and warn.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   allocations.fetch_add(1, std::memory_order_relaxed);
+  if (size >= refused_size) throw std::bad_alloc();
   if (void* const memory = std::malloc(size)) return memory;
   throw std::bad_alloc();
 }
 void* operator new[](std::size_t size) { return operator new(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 TEST_SUITE_BEGIN("kernel");
 
@@ -65,6 +81,48 @@ TEST_CASE("allocation: the count above counts") {
   const long before = allocations.load();
   ::operator delete(::operator new(1));
   CHECK(allocations.load() == before + 1);
+}
+
+TEST_CASE("allocation: where memory is refused a transfer fails with ENOMEM and exact counts") {
+  const std::string bytes = support::bytes_at(0, 100'000);
+  for (const bool copies : {false, true}) {
+    CAPTURE(copies);
+    const support::ends in = support::make_pipe(O_NONBLOCK);
+    ::fcntl(in.second.get(), F_SETPIPE_SZ, 1 << 20);
+    support::write_all(in.second.get(), bytes);
+    const support::ends out = support::unix_pair(SOCK_NONBLOCK);
+    const support::temporary_directory directory;
+    const zc::fd log = support::open_file(directory.path() / "log", O_WRONLY | O_CREAT | O_APPEND);
+    zc::transfer done;
+    {
+      const scarcity none(30'000);
+      done = support::transfer(in.first.get(), copies ? log.get() : out.first.get(),
+                               {.nbytes = 100'000});
+    }
+    if (!copies) {
+      CHECK(done.moved == 100'000);  // a hop needs none
+      continue;
+    }
+    CHECK(done.error == std::errc::not_enough_memory);
+    CHECK(done.side == zc::side::zc);
+    CHECK(done.taken == 0);
+    CHECK(done.moved == 0);
+  }
+
+  // A remainder that nothing can hold: said, with what was taken and what was moved.
+  const zc::fd in = support::file_of(100'000);
+  const support::small_filesystem full(16 * 1024);
+  const zc::fd out = support::open_file(full.path() / "out", O_RDWR | O_CREAT);
+  zc::transfer done;
+  {
+    const scarcity none(30'000);
+    done = support::transfer(in.get(), out.get());
+  }
+  CHECK(done.error == std::errc::not_enough_memory);
+  CHECK(done.side == zc::side::zc);
+  CHECK(done.moved == 16 * 1024);
+  CHECK(done.taken == 100'000);
+  CHECK(done.remainder.empty());
 }
 
 TEST_SUITE_END();

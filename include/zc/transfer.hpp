@@ -66,7 +66,10 @@ enum class side : std::uint8_t { none, in, out, zc };
 /// How bytes go from one descriptor to the other; see splice_options::route.
 enum class route : std::uint8_t { automatic, direct, ring, copy };
 
-/// What a transfer did. Always: taken == moved + remainder.size().
+/// What a transfer did: taken == moved + remainder.size().
+///
+/// The one exception is side::zc with ENOMEM: without memory for the remainder, the bytes that taken
+/// has beyond moved are lost.
 struct transfer {
   std::uint64_t moved = 0;  // bytes that `out` accepted
   std::uint64_t taken = 0;  // bytes consumed from `in`
