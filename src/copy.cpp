@@ -66,7 +66,7 @@ std::size_t read_size(const mover& m) noexcept {
 task<outcome> copy(mover& m, bool to_the_end) {
   // Sockets tell by themselves that they are full; others, blocking ones, are asked first.
   const bool ask_out = m.out.is != endpoint::kind::socket;
-  m.done.route = route::copy;
+  if (to_the_end) m.done.route = route::copy;
   bool wait_out = ask_out;
   bool copied = false;
   while (m.staged.empty() ? !m.over() : !m.cut()) {

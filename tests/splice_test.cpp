@@ -272,6 +272,16 @@ TEST_CASE("splice: reports the route that the bytes took") {
   const zc::transfer done = transfer(from.first.get(), to.first.get(), {.nbytes = 10});
   CHECK(done.moved == 10);
   CHECK(done.route == zc::route::direct);
+  // Up to the end of the stream too, although it takes a recv(2) to be sure of that.
+  for (const zc::route route : {zc::route::direct, zc::route::ring}) {
+    const support::ends stream = support::unix_pair(SOCK_NONBLOCK);
+    support::write_all(stream.second.get(), "0123456789");
+    ::shutdown(stream.second.get(), SHUT_WR);
+    const zc::transfer whole = transfer(stream.first.get(), to.first.get(), {.route = route});
+    CHECK(whole.moved == 10);
+    CHECK(whole.reason == zc::stop_reason::end_of_file);
+    CHECK(whole.route == route);
+  }
 }
 
 TEST_CASE("splice: every size around a boundary arrives whole, from and to anything") {
