@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -38,7 +39,7 @@ class program {
   result finish();
 
  private:
-  pid_t child_ = -1;
+  std::atomic<pid_t> child_{-1};  // signal() may come from another thread
   zc::fd out_;
   zc::fd err_;
 };
