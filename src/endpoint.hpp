@@ -59,10 +59,11 @@ struct endpoint {
   static constexpr std::size_t message_limit_bytes = 1024 * 1024;
 };
 
+enum class direction : std::uint8_t { reading, writing };
+
 /// Looks at a descriptor that is to be read or written: EBADF where it is closed or not open for
 /// that, EISDIR for a directory, ENOTCONN for a listening socket, EINVAL for what no bytes go
 /// through (epoll, pidfd).
-enum class direction : std::uint8_t { reading, writing };
 result<endpoint> look_at(int fd, direction use) noexcept;
 
 }  // namespace zc::detail

@@ -33,8 +33,9 @@ class yield_awaiter {
 
 }  // namespace detail
 
-/// Suspends for `duration` (CLOCK_MONOTONIC, by IORING_OP_TIMEOUT; no longer than that plus the
-/// kernel's timer slack). Throws std::system_error ECANCELED when cancelled.
+/// Suspends for at least `duration` (CLOCK_MONOTONIC, by IORING_OP_TIMEOUT); longer by the kernel's
+/// timer slack and by what else the loop has to run. Throws std::system_error ECANCELED when
+/// cancelled.
 task<> sleep_for(std::chrono::nanoseconds duration);
 
 /// The same for any kind of duration.
