@@ -11,7 +11,8 @@
 TEST_SUITE_BEGIN("kernel");
 
 TEST_CASE(
-    "make_pipe: both ends are close-on-exec and non-blocking, the size is at least as asked") {
+    "make_pipe: both ends are close-on-exec and non-blocking, the size is as asked, in whole "
+    "pages") {
   for (const std::size_t bytes : {std::size_t{1}, std::size_t{4096}, std::size_t{65536}}) {
     CAPTURE(bytes);
     const zc::result<zc::detail::pipe> made = zc::detail::make_pipe(bytes);
@@ -21,6 +22,7 @@ TEST_CASE(
       CHECK((::fcntl(end, F_GETFL) & O_NONBLOCK) != 0);
     }
     CHECK(made->capacity_bytes >= bytes);
+    CHECK(made->capacity_bytes < bytes + static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
     CHECK(made->capacity_bytes ==
           static_cast<std::size_t>(::fcntl(made->read_end.get(), F_GETPIPE_SZ)));
     support::write_all(made->write_end.get(), "x");
