@@ -125,7 +125,7 @@ task<outcome> copy(mover& m, bool to_the_end) {
 
     // Nothing has moved.
     if (error) {
-      m.stop(error, where);
+      if (m.judge_wait(error, where) == verdict::retry) continue;
       break;
     }
     if (moved && reading) {
@@ -143,7 +143,7 @@ task<outcome> copy(mover& m, bool to_the_end) {
     wait_out = true;
     error = co_await back_off(m);
     if (error) {
-      m.stop(error, where);
+      m.stop(error, side::zc);
       break;
     }
   }

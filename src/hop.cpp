@@ -47,10 +47,9 @@ task<outcome> hop(mover& m) {
         error = co_await ready(m, m.out, POLLOUT);
         where = side::out;
       }
-      if (error) {
-        m.stop(error, where);
-        break;
-      }
+      const verdict next = m.judge_wait(error, where);
+      if (next == verdict::leave) break;
+      if (next == verdict::retry) continue;
     }
     wait_first = !direct;
     const std::size_t nbytes = static_cast<std::size_t>(
@@ -75,7 +74,7 @@ task<outcome> hop(mover& m) {
       if (next == verdict::retry) continue;
       wait_first = true;
       if (const std::error_code error = co_await back_off(m)) {
-        m.stop(error, where);
+        m.stop(error, side::zc);
         break;
       }
     }

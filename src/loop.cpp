@@ -107,8 +107,8 @@ void loop::turn(bool wait) {
       running_scope_->request();
     }
   }
-  const bool some_ended = ops_.flush();
-  ring_.enter(wait && !some_ended);
+  const bool may_sleep = ops_.flush() && ops_.awaiting_wake();
+  ring_.enter(wait && may_sleep);
   ops_.reap();
 }
 

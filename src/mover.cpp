@@ -1,9 +1,9 @@
 #include "mover.hpp"
 
 #include <fcntl.h>
+#include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -98,7 +98,7 @@ outcome mover::source_ended() noexcept {
     // A file that makes its content up may give it to read(2) and not to splice(2).
     if (!forced()) return outcome::cannot_splice;
     std::byte first{};
-    if (::pread(in.fd, &first, 1, std::max<std::int64_t>(in_at, 0)) > 0) {
+    if (direct_read(kernel(), in.fd, &first, 1, std::max<std::int64_t>(in_at, 0)) > 0) {
       stop(errno_code(EINVAL), side::in);
       return outcome::over;
     }
@@ -140,6 +140,16 @@ verdict mover::judge_splice(std::error_code error, side where, outcome& left_off
   return judge(error, where);
 }
 
+verdict mover::judge_wait(std::error_code error, side where) noexcept {
+  if (!error) return verdict::go_on;
+  const bool refused = error == std::errc::resource_unavailable_try_again;
+  if (error == std::errc::interrupted || (refused && !has(splice_flags::nonblock))) {
+    return verdict::retry;
+  }
+  stop(error, where);
+  return verdict::leave;
+}
+
 verdict mover::judge(std::error_code error, side where) noexcept {
   if (error == std::errc::interrupted) return verdict::retry;
   if (error == std::errc::resource_unavailable_try_again) return verdict::wait;
@@ -149,7 +159,7 @@ verdict mover::judge(std::error_code error, side where) noexcept {
 
 std::error_code mover::check_message(std::size_t room) const noexcept {
   if (!in.messages) return {};
-  const ssize_t size = ::recv(in.fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  const int size = direct_recv(kernel(), in.fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
   // An error is for the move itself to meet.
   return size > 0 && static_cast<std::size_t>(size) > room ? errno_code(EMSGSIZE)
                                                            : std::error_code();
@@ -159,19 +169,16 @@ std::size_t mover::take_limit_bytes() const noexcept {
   return has(splice_flags::nonblock) ? out.room_bytes() : std::numeric_limits<std::size_t>::max();
 }
 
-ready::ready(const mover& m, const endpoint& end, short events) noexcept
-    : op::poll(end.fd, static_cast<unsigned>(events)),
-      pollable_(end.pollable()),
-      at_once_(m.has(splice_flags::nonblock)),
-      fd_(end.fd),
-      events_(events) {}
+void ready::prepare(io_uring_sqe& sqe) noexcept {
+  io_uring_prep_poll_add(&sqe, end_.fd, static_cast<unsigned>(events_));
+}
 
 bool ready::await_ready() noexcept {
-  if (!pollable_) return true;
-  if (!at_once_) return false;
-  pollfd one{fd_, events_, 0};
-  const int count = ::poll(&one, 1, 0);
-  if (count <= 0) set_raw(count == 0 ? -EAGAIN : -errno);
+  if (!end_.pollable()) return true;
+  if (!mover_.has(splice_flags::nonblock)) return false;
+  int events = -EINTR;
+  while (events == -EINTR) events = direct_poll(mover_.kernel(), end_.fd, events_);
+  set_raw(events == 0 ? -EAGAIN : events);
   return true;
 }
 
@@ -182,30 +189,18 @@ std::error_code ready::await_resume() noexcept {
 
 splice_once::splice_once(const mover& m, bool direct, int from, std::int64_t from_at, int to,
                          std::int64_t to_at, std::size_t nbytes, bool more) noexcept
-    : op::splice(from, from_at, to, to_at, nbytes, SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0u)),
-      mover_(m),
-      direct_(direct),
-      from_(from),
-      to_(to),
-      from_at_(from_at),
-      to_at_(to_at),
-      nbytes_(nbytes),
-      flags_(SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0u)) {}
+    : kernel_(m.kernel()),
+      asked_{from, from_at, to, to_at, nbytes, SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0u)},
+      direct_(direct) {}
+
+void splice_once::prepare(io_uring_sqe& sqe) noexcept {
+  io_uring_prep_splice(&sqe, asked_.in, asked_.in_at, asked_.out, asked_.out_at,
+                       clamp_length(asked_.nbytes), asked_.flags);
+}
 
 bool splice_once::await_ready() noexcept {
-  if (!direct_) return false;
-  if (interceptor* by = loop::of(*mover_.env.where).ops().intercepted_by()) {
-    io_uring_sqe shown{};
-    describe(shown);
-    if (const auto answer = by->answer(shown)) {
-      set_raw(*answer);
-      return true;
-    }
-  }
-  const ssize_t moved = ::splice(from_, from_at_ >= 0 ? &from_at_ : nullptr, to_,
-                                 to_at_ >= 0 ? &to_at_ : nullptr, nbytes_, flags_);
-  set_raw(moved >= 0 ? static_cast<int>(moved) : -errno);
-  return true;
+  if (direct_) set_raw(direct_splice(kernel_, asked_));
+  return direct_;
 }
 
 back_off::back_off(mover& m) noexcept
@@ -217,7 +212,10 @@ bool back_off::await_ready() noexcept { return !spins_ || at_once_; }
 
 std::error_code back_off::await_resume() noexcept {
   if (spins_ && at_once_) return errno_code(EAGAIN);
-  return op::timeout::await_resume().error();
+  const std::error_code error = op::timeout::await_resume().error();
+  const bool early =
+      error == std::errc::interrupted || error == std::errc::resource_unavailable_try_again;
+  return early ? std::error_code() : error;
 }
 
 }  // namespace zc::detail

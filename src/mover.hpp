@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <system_error>
 
+#include "direct_call.hpp"
 #include "endpoint.hpp"
 #include "loop.hpp"
-#include "zc/op/poll.hpp"
-#include "zc/op/splice.hpp"
+#include "zc/detail/operation.hpp"
 #include "zc/op/timeout.hpp"
 #include "zc/splice.hpp"
 #include "zc/transfer.hpp"
@@ -21,8 +21,9 @@ enum class outcome : std::uint8_t {
   copy_some,      // no pipe to be had, or a socket that only recv(2) gets past: copy one piece
 };
 
-/// What a route does after a failed move.
+/// What a route does after a move or a wait.
 enum class verdict : std::uint8_t {
+  go_on,
   retry,  // at once
   wait,   // until the descriptors are ready
   leave,  // the route is at its end
@@ -48,6 +49,7 @@ struct mover {
   bool has(splice_flags flag) const noexcept { return (asked.flags & flag) != splice_flags::none; }
   bool cancelled() const noexcept { return env.cancel->requested(); }
   pipe_pool& pipes() const noexcept { return loop::of(*env.where).pipes(); }
+  ring& kernel() const noexcept { return loop::of(*env.where).kernel(); }
 
   /// Whether a splice with this end, and a pipe at the other, is a system call on this thread.
   bool is_direct(const endpoint& end) const noexcept;
@@ -76,6 +78,9 @@ struct mover {
   /// The same after a read or write (recv, send), which nothing can replace.
   verdict judge(std::error_code error, side where) noexcept;
 
+  /// What to do after waiting for a descriptor gave `error`, or none.
+  verdict judge_wait(std::error_code error, side where) noexcept;
+
   /// For a source with message boundaries: fails with EMSGSIZE when the next message is longer than
   /// `room`, as its rest would be gone. Takes nothing.
   std::error_code check_message(std::size_t room) const noexcept;
@@ -101,36 +106,35 @@ task<outcome> copy(mover& m, bool to_the_end);
 
 /// `co_await ready(m, end, POLLIN)`: waits for a descriptor, without one in kernel or thread's way.
 /// No error when it is ready; EAGAIN when it is not and the caller said nonblock.
-class ready : public op::poll {
+class ready : public operation {
  public:
-  ready(const mover& m, const endpoint& end, short events) noexcept;
+  ready(const mover& m, const endpoint& end, short events) noexcept
+      : mover_(m), end_(end), events_(events) {}
   bool await_ready() noexcept;
   std::error_code await_resume() noexcept;
 
  private:
-  bool pollable_;
-  bool at_once_;
-  int fd_;
+  void prepare(io_uring_sqe& sqe) noexcept override;
+
+  const mover& mover_;
+  const endpoint& end_;
   short events_;
 };
 
 /// `co_await splice_once(...)`: one splice, as a system call (then it does not suspend) or on the
 /// ring.
-class splice_once : public op::splice {
+class splice_once : public operation_of<std::size_t> {
  public:
   splice_once(const mover& m, bool direct, int from, std::int64_t from_at, int to,
               std::int64_t to_at, std::size_t nbytes, bool more) noexcept;
   bool await_ready() noexcept;
 
  private:
-  const mover& mover_;
+  void prepare(io_uring_sqe& sqe) noexcept override;
+
+  ring& kernel_;
+  splice_arguments asked_;
   bool direct_;
-  int from_;
-  int to_;
-  std::int64_t from_at_;
-  std::int64_t to_at_;
-  std::size_t nbytes_;
-  unsigned flags_;
 };
 
 /// `co_await breather(m)`, once before each attempt to move: goes round the loop when the transfers

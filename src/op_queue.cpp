@@ -52,15 +52,6 @@ bool op_queue::fill_submission(operation& op) {
     end(op);
     return true;
   }
-  if (interceptor_ != nullptr) {
-    io_uring_sqe shown{};
-    op.prepare(shown);
-    if (const auto answer = interceptor_->answer(shown)) {
-      op.raw_ = *answer;
-      end(op);
-      return true;
-    }
-  }
   io_uring_sqe* sqe = ring_.next_sqe();
   if (sqe == nullptr) return false;
   op.prepare(*sqe);
@@ -95,7 +86,8 @@ bool op_queue::flush() {
     break;
   }
   if (!unheard_.empty() && !retry_armed_) arm_retry();
-  return some_ended_;
+  const bool all_sent = waiting_.empty() && cancels_.empty() && (unheard_.empty() || retry_armed_);
+  return all_sent && !some_ended_;
 }
 
 void op_queue::arm_retry() {
@@ -106,7 +98,7 @@ void op_queue::arm_retry() {
   retry_armed_ = true;
 }
 
-void op_queue::await_wake(int eventfd) {
+void op_queue::await_wake(int eventfd) noexcept {
   io_uring_sqe* sqe = ring_.next_sqe();
   if (sqe == nullptr) return;
   io_uring_prep_poll_add(sqe, eventfd, POLLIN);
@@ -114,7 +106,8 @@ void op_queue::await_wake(int eventfd) {
   awaiting_wake_ = true;
 }
 
-void op_queue::complete(std::uint64_t user_data, int result) noexcept {
+void op_queue::complete(const completion& arrived) noexcept {
+  const auto [user_data, result] = arrived;
   if (user_data == wake_tag) {
     awaiting_wake_ = false;
     return;
@@ -159,8 +152,8 @@ void op_queue::abandon(operation& op) {
   op.cancellable_ = true;
   cancel(op);
   while (op.stage_ == operation::stage::in_kernel) {
-    flush();
-    ring_.enter(true);
+    const bool may_sleep = flush();
+    ring_.enter(may_sleep);
     reap();
   }
 }

@@ -108,6 +108,8 @@ void ring::enable() {
 }
 
 io_uring_sqe* ring::next_sqe() {
+  if (interposer_ != nullptr && !interposer_->has_room()) [[unlikely]]
+    return nullptr;
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
   if (sqe != nullptr) return sqe;
   enter(false);
@@ -121,12 +123,29 @@ bool ring::kernel_has_work() const noexcept {
 }
 
 void ring::enter(bool wait) {
+  int submitted = 0;
+  if (interposer_ != nullptr) [[unlikely]] {
+    show_submissions();
+    submitted = interposer_->enter(wait);
+  }
   if (!wait && io_uring_sq_ready(&ring_) == 0 && !kernel_has_work()) return;
-  const int submitted =
-      wait ? io_uring_submit_and_wait(&ring_, 1) : io_uring_submit_and_get_events(&ring_);
+  if (submitted == 0) {
+    submitted = wait ? io_uring_submit_and_wait(&ring_, 1) : io_uring_submit_and_get_events(&ring_);
+  }
   // EINTR: a signal. EAGAIN, EBUSY: the kernel wants completions taken first.
   if (submitted >= 0 || submitted == -EINTR || submitted == -EAGAIN || submitted == -EBUSY) return;
   throw_ring_error(-submitted, "zc: io_uring_enter");
+}
+
+void ring::interpose(interposer* by) noexcept {
+  interposer_ = by;
+  shown_ = ring_.sq.sqe_tail;
+}
+
+void ring::show_submissions() noexcept {
+  for (; shown_ != ring_.sq.sqe_tail; ++shown_) {
+    interposer_->submit(ring_.sq.sqes[shown_ & *ring_.sq.kring_mask]);
+  }
 }
 
 bool ring::supports(int opcode) {

@@ -4,9 +4,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <system_error>
 
+#include "interposer.hpp"
 #include "zc/context.hpp"
 
 namespace zc::detail {
@@ -68,25 +70,41 @@ class ring {
   /// if `wait`. A signal or a full completion queue ends it early, without an error.
   void enter(bool wait);
 
-  /// Calls `take(user_data, result)` for each completion that has arrived.
+  /// Calls `take(completion)` for each completion that has arrived.
   template <class Take>
   void reap(Take take) {
     std::array<io_uring_cqe*, 64> batch;
     while (const unsigned count = io_uring_peek_batch_cqe(&ring_, batch.data(), batch.size())) {
       for (unsigned i = 0; i < count; ++i) {
-        take(static_cast<std::uint64_t>(batch[i]->user_data), static_cast<int>(batch[i]->res));
+        const completion arrived{batch[i]->user_data, batch[i]->res};
+        if (interposer_ == nullptr) [[likely]] {
+          take(arrived);
+        } else {
+          interposer_->complete(arrived);
+        }
       }
       io_uring_cq_advance(&ring_, count);
     }
+    if (interposer_ == nullptr) [[likely]]
+      return;
+    while (const std::optional<completion> seen = interposer_->next()) take(*seen);
   }
 
   /// True if the kernel can do IORING_OP_`opcode`.
   bool supports(int opcode);
 
+  /// From now on `by` stands between this ring and the kernel; null ends that. Both while no op is
+  /// in flight. For tests.
+  void interpose(interposer* by) noexcept;
+  interposer* interposed_by() const noexcept { return interposer_; }
+
  private:
   bool kernel_has_work() const noexcept;
+  void show_submissions() noexcept;
 
   io_uring ring_{};
+  interposer* interposer_ = nullptr;
+  unsigned shown_ = 0;  // the queue's index of the first submission that it has not seen
   std::uint32_t workers_;
   bool enabled_ = false;
 };

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <memory>
 #include <new>
@@ -37,21 +36,26 @@ class leased_pipe {
     pipe_.reset();
   }
 
-  /// Moves the bytes into memory. Never blocks: they are there, and nobody else reads. Leaves them
-  /// in the pipe where there is no memory.
-  remainder rescue() noexcept {
+  /// Moves the bytes into `memory`. Never blocks: they are there, and nobody else reads. Leaves in
+  /// the pipe what it cannot move, and says why.
+  std::error_code rescue(ring& beside, remainder& memory) noexcept {
     if (holds == 0) return {};
     std::unique_ptr<std::byte[]> storage(new (std::nothrow) std::byte[holds]);
+    if (!storage) return errno_code(ENOMEM);
     std::size_t size = 0;
-    while (storage && size < holds) {
-      const ssize_t got = ::read(read_end(), storage.get() + size, holds - size);
-      if (got < 0 && errno == EINTR) continue;
-      assert(got > 0 && "the pipe holds what was counted into it");
-      if (got <= 0) break;
-      size += static_cast<std::size_t>(got);
+    std::error_code error;
+    while (size < holds && !error) {
+      const int got = direct_read(beside, read_end(), storage.get() + size, holds - size, -1);
+      if (got == -EINTR) continue;
+      if (got > 0) {
+        size += static_cast<std::size_t>(got);
+      } else {
+        error = errno_code(got < 0 ? -got : EIO);
+      }
     }
     holds -= size;
-    return {std::move(storage), 0, size};
+    memory = remainder(std::move(storage), 0, size);
+    return error;
   }
 
   int read_end() const noexcept { return pipe_->read_end.get(); }
@@ -67,9 +71,9 @@ class leased_pipe {
 };
 
 /// Whether anything can be spliced to `out`: asked with an empty pipe, so that nothing is.
-bool takes_splices(const endpoint& out, const leased_pipe& empty) noexcept {
-  const ssize_t moved = ::splice(empty.read_end(), nullptr, out.fd, nullptr, 1, SPLICE_F_NONBLOCK);
-  return moved >= 0 || errno != EINVAL;
+bool takes_splices(const mover& m, const leased_pipe& empty) noexcept {
+  return direct_splice(m.kernel(), {empty.read_end(), -1, m.out.fd, -1, 1, SPLICE_F_NONBLOCK}) !=
+         -EINVAL;
 }
 
 }  // namespace
@@ -99,16 +103,15 @@ task<outcome> through_pipe(mover& m) {
     if (!error && filling && m.has(splice_flags::nonblock)) {
       error = co_await ready(m, m.out, POLLOUT);
     }
-    if (error) {
-      m.stop(error, where);
-      break;
-    }
+    const verdict waited = m.judge_wait(error, where);
+    if (waited == verdict::leave) break;
+    if (waited == verdict::retry) continue;
     if (!lease.take()) {
       left_off = outcome::copy_some;
       break;
     }
     // A forced route fails before it takes anything, not after.
-    if (m.forced() && m.done.taken == 0 && !takes_splices(m.out, lease)) {
+    if (m.forced() && m.done.taken == 0 && !takes_splices(m, lease)) {
       m.stop(errno_code(EINVAL), side::out);
       break;
     }
@@ -159,14 +162,16 @@ task<outcome> through_pipe(mover& m) {
       if (filling) lease.give_back();
       error = co_await back_off(m);
       if (error) {
-        m.stop(error, where);
+        m.stop(error, side::zc);
         break;
       }
     }
   }
-  m.staged = lease.rescue();
-  if (lease.holds > 0) {
-    m.stop(errno_code(ENOMEM), side::zc);
+  if (const std::error_code error = lease.rescue(m.kernel(), m.staged)) {
+    // Not by way of stop(): whatever ended the transfer, what counts is that bytes are lost.
+    m.done.reason = stop_reason::failed;
+    m.done.error = error;
+    m.done.side = side::zc;
     left_off = outcome::over;
   }
   co_return left_off;

@@ -83,9 +83,9 @@ TEST_CASE("ring: hands out more submissions than it has entries, and completes e
   CHECK(next > 2 * std::bit_ceil(options.entries));
   for (int i = 0; i < 1000 && seen.size() < next - 1; ++i) {
     tiny.enter(false);
-    tiny.reap([&](std::uint64_t user_data, int result) {
-      CHECK(result == 0);
-      CHECK(seen.insert(user_data).second);
+    tiny.reap([&](const zc::detail::completion& arrived) {
+      CHECK(arrived.result == 0);
+      CHECK(seen.insert(arrived.user_data).second);
     });
   }
   CHECK(seen.size() == next - 1);
@@ -101,7 +101,7 @@ TEST_CASE("ring: waits for a completion") {
   sqe->user_data = 1;
   waiting.enter(true);
   std::vector<int> results;
-  waiting.reap([&](std::uint64_t, int result) { results.push_back(result); });
+  waiting.reap([&](const zc::detail::completion& arrived) { results.push_back(arrived.result); });
   CHECK(results == std::vector<int>{-ETIME});
 }
 

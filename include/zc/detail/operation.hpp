@@ -48,9 +48,6 @@ class operation : public cancellable {
   /// Fills the submission in. Called when there is room in the ring, perhaps after other ops.
   virtual void prepare(io_uring_sqe& sqe) noexcept = 0;
 
-  /// prepare(), for a derived class to show what it would submit.
-  void describe(io_uring_sqe& sqe) noexcept { prepare(sqe); }
-
   /// The ring's lengths have 32 bits: a longer one becomes a short read, write or splice.
   static unsigned clamp_length(std::size_t nbytes) noexcept {
     return static_cast<unsigned>(std::min<std::size_t>(nbytes, 1u << 30));

@@ -1,0 +1,90 @@
+#include "direct_call.hpp"
+
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+#include "ring.hpp"
+
+namespace zc::detail {
+
+namespace {
+
+// No call asks for more, as no submission can.
+constexpr std::size_t most_bytes = 1u << 30;
+
+unsigned clamp(std::size_t nbytes) noexcept {
+  return static_cast<unsigned>(std::min(nbytes, most_bytes));
+}
+
+int count_or_error(ssize_t result) noexcept {
+  return result >= 0 ? static_cast<int>(result) : -errno;
+}
+
+/// The interposer's answer to the call that `prepare` describes. `nbytes` becomes what it leaves of
+/// it.
+template <class Prepare>
+std::optional<int> answered(ring& beside, unsigned& nbytes, Prepare prepare) noexcept {
+  interposer* const by = beside.interposed_by();
+  if (by == nullptr) [[likely]]
+    return {};
+  io_uring_sqe shown{};
+  prepare(&shown);
+  const std::optional<int> answer = by->call(shown);
+  nbytes = shown.len;
+  return answer;
+}
+
+}  // namespace
+
+int direct_splice(ring& beside, const splice_arguments& asked) noexcept {
+  unsigned nbytes = clamp(asked.nbytes);
+  const auto answer = answered(beside, nbytes, [&](io_uring_sqe* shown) {
+    io_uring_prep_splice(shown, asked.in, asked.in_at, asked.out, asked.out_at, nbytes,
+                         asked.flags);
+  });
+  if (answer) return *answer;
+  off_t in_at = asked.in_at;
+  off_t out_at = asked.out_at;
+  return count_or_error(::splice(asked.in, in_at >= 0 ? &in_at : nullptr, asked.out,
+                                 out_at >= 0 ? &out_at : nullptr, nbytes, asked.flags));
+}
+
+int direct_read(ring& beside, int fd, void* buffer, std::size_t size,
+                std::int64_t offset) noexcept {
+  unsigned nbytes = clamp(size);
+  const auto answer = answered(beside, nbytes, [&](io_uring_sqe* shown) {
+    io_uring_prep_read(shown, fd, buffer, nbytes, static_cast<std::uint64_t>(offset));
+  });
+  if (answer) return *answer;
+  return count_or_error(offset >= 0 ? ::pread(fd, buffer, nbytes, offset)
+                                    : ::read(fd, buffer, nbytes));
+}
+
+int direct_recv(ring& beside, int fd, void* buffer, std::size_t size, int flags) noexcept {
+  unsigned nbytes = clamp(size);
+  const auto answer = answered(beside, nbytes, [&](io_uring_sqe* shown) {
+    io_uring_prep_recv(shown, fd, buffer, nbytes, flags);
+  });
+  if (answer) return *answer;
+  return count_or_error(::recv(fd, buffer, nbytes, flags));
+}
+
+int direct_poll(ring& beside, int fd, short events) noexcept {
+  unsigned nothing = 0;
+  const auto answer = answered(beside, nothing, [&](io_uring_sqe* shown) {
+    io_uring_prep_poll_add(shown, fd, static_cast<unsigned>(events));
+  });
+  if (answer) return *answer;
+  pollfd one{fd, events, 0};
+  const int count = ::poll(&one, 1, 0);
+  return count > 0 ? one.revents : count_or_error(count);
+}
+
+}  // namespace zc::detail

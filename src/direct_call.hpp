@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace zc::detail {
+
+class ring;
+
+/// System calls on the calling thread, each with the arguments and the result of the op of the same
+/// name: a count, or -errno. An offset of -1 is NULL. `beside` is the ring whose interposer, if it
+/// has one, sees them.
+
+struct splice_arguments {
+  int in;
+  std::int64_t in_at;
+  int out;
+  std::int64_t out_at;
+  std::size_t nbytes;
+  unsigned flags;
+};
+
+int direct_splice(ring& beside, const splice_arguments& asked) noexcept;
+
+/// read(2), or pread(2) where there is an offset.
+int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
+                std::int64_t offset) noexcept;
+
+int direct_recv(ring& beside, int fd, void* buffer, std::size_t nbytes, int flags) noexcept;
+
+/// poll(2) of one descriptor, without waiting: revents, and 0 where it is not ready.
+int direct_poll(ring& beside, int fd, short events) noexcept;
+
+}  // namespace zc::detail
