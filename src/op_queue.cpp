@@ -106,7 +106,7 @@ void op_queue::await_wake(int eventfd) noexcept {
   awaiting_wake_ = true;
 }
 
-void op_queue::complete(const completion& arrived) noexcept {
+void op_queue::complete(completion arrived) noexcept {
   const auto [user_data, result] = arrived;
   if (user_data == wake_tag) {
     awaiting_wake_ = false;

@@ -29,7 +29,7 @@ class op_queue {
 
   /// Takes all completions that have arrived.
   void reap() {
-    ring_.reap([this](const completion& arrived) { complete(arrived); });
+    ring_.reap([this](completion arrived) { complete(arrived); });
   }
 
   /// Waits on the ring for another thread's wake-up, once; woken() says that it came.
@@ -41,7 +41,7 @@ class op_queue {
   bool fill_submission(operation& op);
   void arm_retry();
   /// Takes one completion; ends the op when that was its last.
-  void complete(const completion& arrived) noexcept;
+  void complete(completion arrived) noexcept;
   void end(operation& op) noexcept;
 
   ring& ring_;

@@ -73,21 +73,12 @@ class ring {
   /// Calls `take(completion)` for each completion that has arrived.
   template <class Take>
   void reap(Take take) {
-    std::array<io_uring_cqe*, 64> batch;
-    while (const unsigned count = io_uring_peek_batch_cqe(&ring_, batch.data(), batch.size())) {
-      for (unsigned i = 0; i < count; ++i) {
-        const completion arrived{batch[i]->user_data, batch[i]->res};
-        if (interposer_ == nullptr) [[likely]] {
-          take(arrived);
-        } else {
-          interposer_->complete(arrived);
-        }
-      }
-      io_uring_cq_advance(&ring_, count);
+    if (interposer_ == nullptr) [[likely]] {
+      for_each_arrived(take);
+    } else {
+      for_each_arrived([this](completion arrived) { interposer_->complete(arrived); });
+      while (const std::optional<completion> seen = interposer_->next()) take(*seen);
     }
-    if (interposer_ == nullptr) [[likely]]
-      return;
-    while (const std::optional<completion> seen = interposer_->next()) take(*seen);
   }
 
   /// True if the kernel can do IORING_OP_`opcode`.
@@ -99,6 +90,16 @@ class ring {
   interposer* interposed_by() const noexcept { return interposer_; }
 
  private:
+  template <class Take>
+  void for_each_arrived(Take take) {
+    std::array<io_uring_cqe*, 64> batch;
+    while (const unsigned count = io_uring_peek_batch_cqe(&ring_, batch.data(), batch.size())) {
+      for (unsigned i = 0; i < count; ++i) {
+        take(completion{batch[i]->user_data, batch[i]->res});
+      }
+      io_uring_cq_advance(&ring_, count);
+    }
+  }
   bool kernel_has_work() const noexcept;
   void show_submissions() noexcept;
 

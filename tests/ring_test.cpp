@@ -83,7 +83,7 @@ TEST_CASE("ring: hands out more submissions than it has entries, and completes e
   CHECK(next > 2 * std::bit_ceil(options.entries));
   for (int i = 0; i < 1000 && seen.size() < next - 1; ++i) {
     tiny.enter(false);
-    tiny.reap([&](const zc::detail::completion& arrived) {
+    tiny.reap([&](zc::detail::completion arrived) {
       CHECK(arrived.result == 0);
       CHECK(seen.insert(arrived.user_data).second);
     });
@@ -101,7 +101,7 @@ TEST_CASE("ring: waits for a completion") {
   sqe->user_data = 1;
   waiting.enter(true);
   std::vector<int> results;
-  waiting.reap([&](const zc::detail::completion& arrived) { results.push_back(arrived.result); });
+  waiting.reap([&](zc::detail::completion arrived) { results.push_back(arrived.result); });
   CHECK(results == std::vector<int>{-ETIME});
 }
 
