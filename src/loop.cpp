@@ -106,10 +106,12 @@ void loop::turn(bool wait) {
     if (stop_wanted_.load(std::memory_order_acquire) && running_scope_ != nullptr) {
       running_scope_->request();
     }
+    wait = false;  // what was just run may have made a coroutine ready
   }
   const bool may_sleep = ops_.flush() && ops_.awaiting_wake();
-  ring_.enter(wait && may_sleep);
+  ring_.enter(wait && may_sleep ? timers_.until_next() : ring::do_not_wait);
   ops_.reap();
+  timers_.expire();
 }
 
 }  // namespace zc::detail

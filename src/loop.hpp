@@ -8,6 +8,7 @@
 #include "op_queue.hpp"
 #include "pipe_pool.hpp"
 #include "ring.hpp"
+#include "timers.hpp"
 #include "zc/context.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/scheduler.hpp"
@@ -29,6 +30,7 @@ class loop final : public scheduler {
   op_queue& ops() noexcept { return ops_; }
   pipe_pool& pipes() noexcept { return pipes_; }
   ring& kernel() noexcept { return ring_; }
+  timers& clock() noexcept { return timers_; }
   scope& background();
 
   void run(promise_base& work);
@@ -44,6 +46,7 @@ class loop final : public scheduler {
   ring ring_;
   op_queue ops_;
   pipe_pool pipes_;
+  timers timers_;
   fd wake_;
   std::atomic<bool> stop_wanted_{false};
   pid_t owner_ = 0;  // the kernel's thread id: std::thread::id is soon used again

@@ -204,7 +204,7 @@ bool splice_once::await_ready() noexcept {
 }
 
 back_off::back_off(mover& m) noexcept
-    : op::timeout(fruitless_pause),
+    : timer(fruitless_pause),
       spins_(++m.fruitless > fruitless_limit),
       at_once_(m.has(splice_flags::nonblock)) {}
 
@@ -212,10 +212,7 @@ bool back_off::await_ready() noexcept { return !spins_ || at_once_; }
 
 std::error_code back_off::await_resume() noexcept {
   if (spins_ && at_once_) return errno_code(EAGAIN);
-  const std::error_code error = op::timeout::await_resume().error();
-  const bool early =
-      error == std::errc::interrupted || error == std::errc::resource_unavailable_try_again;
-  return early ? std::error_code() : error;
+  return timer::await_resume();
 }
 
 }  // namespace zc::detail

@@ -7,8 +7,8 @@
 #include "direct_call.hpp"
 #include "endpoint.hpp"
 #include "loop.hpp"
+#include "timers.hpp"
 #include "zc/detail/operation.hpp"
-#include "zc/op/timeout.hpp"
 #include "zc/splice.hpp"
 #include "zc/transfer.hpp"
 
@@ -156,7 +156,7 @@ class breather {
 /// `co_await back_off(m)`, after a move that would have blocked: lets time pass when that repeats
 /// although both descriptors claim to be ready. So no descriptor's whim makes a transfer spin. Then
 /// EAGAIN where the caller said nonblock, or why it must not go on.
-class back_off : public op::timeout {
+class back_off final : public timer {
  public:
   explicit back_off(mover& m) noexcept;
   bool await_ready() noexcept;

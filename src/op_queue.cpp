@@ -153,7 +153,7 @@ void op_queue::abandon(operation& op) {
   cancel(op);
   while (op.stage_ == operation::stage::in_kernel) {
     const bool may_sleep = flush();
-    ring_.enter(may_sleep);
+    ring_.enter(may_sleep ? ring::for_ever : ring::do_not_wait);
     reap();
   }
 }

@@ -112,7 +112,7 @@ io_uring_sqe* ring::next_sqe() {
     return nullptr;
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
   if (sqe != nullptr) return sqe;
-  enter(false);
+  enter(do_not_wait);
   return io_uring_get_sqe(&ring_);
 }
 
@@ -122,19 +122,32 @@ bool ring::kernel_has_work() const noexcept {
   return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-void ring::enter(bool wait) {
-  int submitted = 0;
+int ring::wait_for_one(std::chrono::nanoseconds at_most) noexcept {
+  if (at_most == for_ever) return io_uring_submit_and_wait(&ring_, 1);
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at_most);
+  __kernel_timespec limit{seconds.count(), (at_most - seconds).count()};
+  io_uring_cqe* first = nullptr;
+  return io_uring_submit_and_wait_timeout(&ring_, &first, 1, &limit, nullptr);
+}
+
+void ring::enter(std::chrono::nanoseconds at_most) {
+  int result = 0;
+  bool wait = at_most > do_not_wait;
   if (interposer_ != nullptr) [[unlikely]] {
     show_submissions();
-    submitted = interposer_->enter(wait);
+    result = interposer_->enter(wait);
   }
   if (!wait && io_uring_sq_ready(&ring_) == 0 && !kernel_has_work()) return;
-  if (submitted == 0) {
-    submitted = wait ? io_uring_submit_and_wait(&ring_, 1) : io_uring_submit_and_get_events(&ring_);
+  if (result == 0) result = wait ? wait_for_one(at_most) : io_uring_submit_and_get_events(&ring_);
+  switch (-result) {
+    case EINTR:  // a signal
+    case ETIME:
+    case EAGAIN:  // no memory for a submission now
+    case EBUSY:   // the kernel wants completions taken first
+      return;
+    default:
+      if (result < 0) throw_ring_error(-result, "zc: io_uring_enter");
   }
-  // EINTR: a signal. EAGAIN, EBUSY: the kernel wants completions taken first.
-  if (submitted >= 0 || submitted == -EINTR || submitted == -EAGAIN || submitted == -EBUSY) return;
-  throw_ring_error(-submitted, "zc: io_uring_enter");
 }
 
 void ring::interpose(interposer* by) noexcept {

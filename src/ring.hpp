@@ -3,6 +3,7 @@
 #include <liburing.h>
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -66,9 +67,13 @@ class ring {
   /// Room for one submission, or null while the queue is full even after submitting.
   io_uring_sqe* next_sqe();
 
-  /// Hands what was filled in to the kernel and lets it post completions; sleeps until there is one
-  /// if `wait`. A signal or a full completion queue ends it early, without an error.
-  void enter(bool wait);
+  static constexpr std::chrono::nanoseconds do_not_wait{0};
+  static constexpr std::chrono::nanoseconds for_ever = std::chrono::nanoseconds::max();
+
+  /// Hands what was filled in to the kernel and lets it post completions; sleeps until there is
+  /// one, but no longer than `at_most`. A signal or a full completion queue ends it early, without
+  /// an error.
+  void enter(std::chrono::nanoseconds at_most);
 
   /// Calls `take(completion)` for each completion that has arrived.
   template <class Take>
@@ -101,6 +106,7 @@ class ring {
     }
   }
   bool kernel_has_work() const noexcept;
+  int wait_for_one(std::chrono::nanoseconds at_most) noexcept;
   void show_submissions() noexcept;
 
   io_uring ring_{};

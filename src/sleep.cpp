@@ -1,12 +1,12 @@
 #include "zc/sleep.hpp"
 
-#include "zc/op/timeout.hpp"
+#include "timers.hpp"
 
 namespace zc {
 
 task<> sleep_for(std::chrono::nanoseconds duration) {
-  const result<void> slept = co_await op::timeout(duration);
-  if (!slept) throw std::system_error(slept.error(), "zc::sleep_for");
+  const std::error_code error = co_await detail::timer(duration);
+  if (error) throw std::system_error(error, "zc::sleep_for");
 }
 
 }  // namespace zc

@@ -1,14 +1,14 @@
 #include "zc/timeout.hpp"
 
-#include "zc/op/timeout.hpp"
+#include "timers.hpp"
 
 namespace zc::detail {
 
 namespace {
 
 task<> ring_after(std::chrono::nanoseconds duration, bool& expired) {
-  const result<void> slept = co_await op::timeout(duration);
-  expired = slept.has_value();
+  const std::error_code error = co_await timer(duration);
+  expired = !error;
 }
 
 }  // namespace

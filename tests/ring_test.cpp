@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cerrno>
+#include <chrono>
 #include <set>
 #include <string>
 #include <vector>
@@ -82,7 +83,7 @@ TEST_CASE("ring: hands out more submissions than it has entries, and completes e
   }
   CHECK(next > 2 * std::bit_ceil(options.entries));
   for (int i = 0; i < 1000 && seen.size() < next - 1; ++i) {
-    tiny.enter(false);
+    tiny.enter(ring::do_not_wait);
     tiny.reap([&](zc::detail::completion arrived) {
       CHECK(arrived.result == 0);
       CHECK(seen.insert(arrived.user_data).second);
@@ -99,10 +100,19 @@ TEST_CASE("ring: waits for a completion") {
   REQUIRE(sqe != nullptr);
   io_uring_prep_timeout(sqe, &soon, 0, 0);
   sqe->user_data = 1;
-  waiting.enter(true);
+  waiting.enter(ring::for_ever);
   std::vector<int> results;
   waiting.reap([&](zc::detail::completion arrived) { results.push_back(arrived.result); });
   CHECK(results == std::vector<int>{-ETIME});
+}
+
+TEST_CASE("ring: waits no longer than it may") {
+  ring waiting{zc::context_options()};
+  waiting.enable();
+  const auto begun = std::chrono::steady_clock::now();
+  waiting.enter(std::chrono::milliseconds(20));
+  CHECK(std::chrono::steady_clock::now() - begun >= std::chrono::milliseconds(20));
+  waiting.reap([](zc::detail::completion) { FAIL("nothing was asked for"); });
 }
 
 TEST_CASE("ring: a size beyond the kernel's limit becomes that limit") {

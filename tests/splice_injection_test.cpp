@@ -418,31 +418,6 @@ TEST_CASE("splice: a descriptor that is ready and never moves makes no transfer 
   }
 }
 
-TEST_CASE("splice: a pause that ends early or not at all is none, and costs nothing") {
-  for (const zc::route route : {zc::route::automatic, zc::route::direct, zc::route::ring}) {
-    for (const int error : {EINTR, EAGAIN, ENOMEM}) {
-      CAPTURE(route);
-      CAPTURE(error);
-      const source from(end::file);
-      target to(end::tcp_socket);
-      zc::context context(small_pipes);
-      // Ready and yet nothing moves, four times: then a transfer pauses.
-      scripted_kernel kernel({{kind::error, EAGAIN, 5, 4, IORING_OP_SPLICE},
-                              {kind::error, error, 0, 1, IORING_OP_TIMEOUT}});
-      kernel.stand_before(context);
-      const zc::transfer done = context.run(zc::try_splice(from.fd(), to.fd(), {.route = route}));
-      CHECK(kernel.met());
-      if (error == ENOMEM) {
-        CHECK(done.error == std::errc::not_enough_memory);
-        CHECK(done.side == zc::side::zc);
-      } else {
-        CHECK(is_whole(done));
-      }
-      check_conserved(done, from, to);
-    }
-  }
-}
-
 TEST_CASE("splice: bytes that cannot be read back from a pipe are counted, and said to be lost") {
   zc::context context(small_pipes);
   const source from(end::unix_socket);

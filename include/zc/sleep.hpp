@@ -33,7 +33,7 @@ class yield_awaiter {
 
 }  // namespace detail
 
-/// Suspends for at least `duration` (CLOCK_MONOTONIC, by IORING_OP_TIMEOUT); longer by the kernel's
+/// Suspends for at least `duration` (CLOCK_MONOTONIC); longer by the kernel's
 /// timer slack and by what else the loop has to run. Throws std::system_error ECANCELED when
 /// cancelled.
 task<> sleep_for(std::chrono::nanoseconds duration);
