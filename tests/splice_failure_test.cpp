@@ -30,23 +30,6 @@ std::string text_of(const zc::remainder& bytes) {
   return {reinterpret_cast<const char*>(bytes.bytes().data()), bytes.size()};
 }
 
-/// A limit on this process for the object's life.
-class limit {
- public:
-  limit(__rlimit_resource which, rlim_t soft) : which_(which) {
-    ::getrlimit(which_, &before_);
-    const rlimit lowered{soft, before_.rlim_max};
-    ::setrlimit(which_, &lowered);
-  }
-  limit(const limit&) = delete;
-  limit& operator=(const limit&) = delete;
-  ~limit() { ::setrlimit(which_, &before_); }
-
- private:
-  __rlimit_resource which_;
-  rlimit before_{};
-};
-
 /// What must hold when `out` has failed after `moved` bytes of a stream that begins at 0.
 void check_stranded(zc::transfer& done, int error, int in) {
   CHECK(done.reason == zc::stop_reason::failed);
@@ -88,7 +71,7 @@ TEST_CASE("splice: nothing is lost when the target hits the file size limit") {
     const zc::fd out = support::open_file(directory.path() / "out", O_RDWR | O_CREAT);
     zc::transfer done;
     {
-      const limit size(RLIMIT_FSIZE, 30'000);
+      const support::limit size(RLIMIT_FSIZE, 30'000);
       done = transfer(in.first.get(), out.get(), {.route = route});
     }
     CHECK(done.moved == 30'000);
@@ -335,7 +318,7 @@ TEST_CASE("splice: without a descriptor left for a pipe it copies, and does not 
     const zc::fd in = support::file_of(300'000);
     const zc::fd out = support::empty_file();
     const auto starved = [](int from, int to) -> zc::task<zc::transfer> {
-      const limit none(RLIMIT_NOFILE, 3);  // what is open stays open
+      const support::limit none(RLIMIT_NOFILE, 3);  // what is open stays open
       co_return co_await zc::try_splice(from, to);
     };
     const zc::transfer done = zc::run(starved(in.get(), out.get()));

@@ -34,16 +34,6 @@ TEST_SUITE_BEGIN("kernel");
 
 namespace {
 
-std::chrono::microseconds cpu_time() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  const auto micro = [](const timeval& t) {
-    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
-  };
-  return std::chrono::duration_cast<std::chrono::microseconds>(micro(used.ru_utime) +
-                                                               micro(used.ru_stime));
-}
-
 /// Whether a route takes sockets in this mode: direct refuses those that could block the thread.
 bool serves(zc::route route, int socket_flags) {
   return route != zc::route::direct || socket_flags != 0;
@@ -156,10 +146,10 @@ TEST_CASE("splice: a stalled reader costs no CPU, on any route") {
         all.spawn(zc::try_splice(big.get(), full_socket.first.get(), {.route = by}));
         all.spawn(zc::try_splice(fed_pipe.first.get(), other_socket.first.get(), {.route = by}));
         co_await zc::sleep_for(100ms);
-        const auto before = cpu_time();
+        const auto before = support::cpu_time();
         co_await zc::sleep_for(500ms);
         // The feeder's own share included. Spinning would take the whole half second.
-        CHECK(cpu_time() - before < 150ms);
+        CHECK(support::cpu_time() - before < 150ms);
         CHECK(support::kernel_workers() <= 2 * 16);
         all.cancel();
         co_await all.join();

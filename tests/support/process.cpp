@@ -1,5 +1,7 @@
 #include "support/process.hpp"
 
+#include <grp.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 namespace support {
 
@@ -36,6 +39,46 @@ std::size_t open_descriptors() {
 
 std::size_t user_threads() { return threads_where(false); }
 std::size_t kernel_workers() { return threads_where(true); }
+
+std::size_t kernel_workers_at_rest() {
+  std::size_t left = kernel_workers();
+  for (int i = 0; i < 400 && left > 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    left = kernel_workers();
+  }
+  return left;
+}
+
+std::size_t resident_bytes() {
+  std::size_t all = 0;
+  std::size_t resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::chrono::microseconds cpu_time() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto micro = [](const timeval& t) {
+    return std::chrono::seconds(t.tv_sec) + std::chrono::microseconds(t.tv_usec);
+  };
+  return std::chrono::duration_cast<std::chrono::microseconds>(micro(used.ru_utime) +
+                                                               micro(used.ru_stime));
+}
+
+limit::limit(__rlimit_resource which, rlim_t soft) : which_(which) {
+  ::getrlimit(which_, &before_);
+  const rlimit lowered{soft, before_.rlim_max};
+  ::setrlimit(which_, &lowered);
+}
+
+limit::~limit() { ::setrlimit(which_, &before_); }
+
+bool become_nobody() {
+  constexpr uid_t nobody = 65534;
+  return ::setgroups(0, nullptr) == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
+         ::setresuid(nobody, nobody, nobody) == 0;
+}
 
 int in_child(const std::function<int()>& body) {
   std::fflush(nullptr);

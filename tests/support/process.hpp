@@ -1,7 +1,9 @@
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 
@@ -15,6 +17,31 @@ std::size_t user_threads();
 
 /// The kernel's workers for io_uring in this process.
 std::size_t kernel_workers();
+
+/// The kernel's workers, when those that are idle have ended (they stay for 5 s), or after 20 s.
+std::size_t kernel_workers_at_rest();
+
+/// How much of this process's memory is in RAM.
+std::size_t resident_bytes();
+
+/// CPU time of all threads of this process, the kernel's workers included.
+std::chrono::microseconds cpu_time();
+
+/// A limit on this process for the object's life.
+class limit {
+ public:
+  limit(__rlimit_resource which, rlim_t soft);
+  limit(const limit&) = delete;
+  limit& operator=(const limit&) = delete;
+  ~limit();
+
+ private:
+  __rlimit_resource which_;
+  rlimit before_{};
+};
+
+/// Makes this process, a forked child, one of an ordinary user. False where that is not allowed.
+bool become_nobody();
 
 /// Runs `body` in a forked child, as for limits, users and filters that cannot be taken back.
 /// Returns the exit status of waitpid(2); an exception in `body` is exit code 99, and printed.
