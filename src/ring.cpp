@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <fstream>
 
 #include "own_descriptor.hpp"
@@ -24,6 +25,20 @@ bool seccomp_filters() {
 
 [[noreturn]] void throw_ring_error(int error_number, const char* call) {
   throw std::system_error(error_number, std::system_category(), call);
+}
+
+/// A seccomp filter may let io_uring_setup(2) through and not the two other calls. Neither of these
+/// does anything, and a kernel's own answer to them is another error or none.
+int forbidden_call(int ring) noexcept {
+  const auto forbidden = [](long outcome) {
+    return outcome < 0 && (errno == EPERM || errno == ENOSYS);
+  };
+  std::array<std::byte, sizeof(io_uring_probe)> none{};
+  if (forbidden(::syscall(__NR_io_uring_enter, ring, 0, 0, 0, nullptr, 0)) ||
+      forbidden(::syscall(__NR_io_uring_register, ring, IORING_REGISTER_PROBE, none.data(), 0))) {
+    return errno;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -78,11 +93,12 @@ ring::ring(const context_options& options) : workers_(options.workers) {
   });
   if (error < 0) throw_ring_error(-error, explain_setup_failure(-error).c_str());
   fd own = own_descriptor(fd(ring_.ring_fd));
-  const int dup_error = errno;
+  int why_not = own ? 0 : errno;
   ring_.ring_fd = ring_.enter_ring_fd = own.release();
-  if (ring_.ring_fd < 0) {
+  if (why_not == 0) why_not = forbidden_call(ring_.ring_fd);
+  if (why_not != 0) {
     io_uring_queue_exit(&ring_);
-    throw_ring_error(dup_error, explain_setup_failure(dup_error).c_str());
+    throw_ring_error(why_not, explain_setup_failure(why_not).c_str());
   }
   tsan_acquire(&tsan_ring_memory);
 }

@@ -1,14 +1,19 @@
 #include "zc/capabilities.hpp"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <fstream>
 #include <iostream>
@@ -17,6 +22,8 @@
 
 #include "support/process.hpp"
 #include "zc/context.hpp"
+#include "zc/scope.hpp"
+#include "zc/sleep.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -28,12 +35,12 @@ TEST_SUITE_BEGIN("kernel");
 
 namespace {
 
-/// Has the kernel answer io_uring_setup(2) with an error, for the rest of this process.
-bool forbid_io_uring(int error_number) {
+/// Has the kernel answer one system call with an error, for the rest of this process.
+bool forbid(long call, int error_number) {
   const auto refusal = SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error_number);
   std::array<sock_filter, 4> program{{
       {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
-      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, __NR_io_uring_setup},
+      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, static_cast<std::uint32_t>(call)},
       {BPF_RET | BPF_K, 0, 0, refusal},
       {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
   }};
@@ -44,17 +51,35 @@ bool forbid_io_uring(int error_number) {
 
 zc::task<> nothing() { co_return; }
 
-/// Whether both ways to ask say that io_uring is refused with `expected`, and what to do about it.
-bool is_refused(std::errc expected, const char* says) {
-  const zc::capability_report report = zc::capabilities();
-  bool thrown = false;
-  std::string text;
+/// Counts without a descriptor of its own, as none may be left.
+std::size_t descriptors_open() {
+  std::size_t count = 0;
+  for (int fd = 0; fd < 1024; ++fd) count += ::fcntl(fd, F_GETFD) >= 0 ? 1u : 0u;
+  return count;
+}
+
+/// What `action` throws; an empty text where it throws nothing, or with another code.
+template <class Action>
+std::string text_thrown(std::errc expected, Action action) {
   try {
-    zc::run(nothing());
+    action();
   } catch (const std::system_error& error) {
-    thrown = error.code() == expected;
-    text = error.what();
+    return error.code() == expected ? error.what() : "";
   }
+  return "";
+}
+
+/// Whether all ways to ask say that io_uring is refused with `expected`, and what to do about it,
+/// and leave nothing behind.
+bool is_refused(std::errc expected, const char* says) {
+  const std::size_t descriptors = descriptors_open();
+  const zc::capability_report report = zc::capabilities();
+  const std::string text = text_thrown(expected, [] { zc::run(nothing()); });
+  const std::string constructing = text_thrown(expected, [] { const zc::context context; });
+  const bool thrown = !text.empty() && constructing == text;
+  const std::size_t left = descriptors_open();
+  if (left != descriptors) std::cerr << "descriptors: " << descriptors << ", " << left << '\n';
+  if (left != descriptors) return false;
   if (!thrown || text.find(says) == std::string::npos) std::cerr << "thrown: " << text << '\n';
   if (report.why_not != text) std::cerr << "reported: " << report.why_not << '\n';
   return thrown && text.find(says) != std::string::npos && !report.io_uring &&
@@ -114,14 +139,53 @@ TEST_CASE("capabilities: reports the kernel, the pipes' limits, each op and each
 }
 
 TEST_CASE("capabilities: where seccomp hides or forbids io_uring, the error says so") {
-  for (const int error_number : {ENOSYS, EPERM}) {
-    CAPTURE(error_number);
-    const int status = support::in_child([error_number] {
-      if (!forbid_io_uring(error_number)) return 2;
-      return is_refused(static_cast<std::errc>(error_number), "seccomp") ? 0 : 1;
-    });
-    CHECK(support::exited_with(status, 0));
+  for (const long call : {__NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register}) {
+    for (const int error_number : {ENOSYS, EPERM}) {
+      CAPTURE(call);
+      CAPTURE(error_number);
+      const int status = support::in_child([call, error_number] {
+        if (!forbid(call, error_number)) return 2;
+        return is_refused(static_cast<std::errc>(error_number), "seccomp") ? 0 : 1;
+      });
+      CHECK(support::exited_with(status, 0));
+    }
   }
+}
+
+TEST_CASE("context: where seccomp comes between its making and its run, run says so") {
+  const int status = support::in_child([] {
+    zc::context context;
+    const std::size_t descriptors = descriptors_open();
+    if (!forbid(__NR_io_uring_register, EPERM)) return 2;
+    // Once more: it is left as it was.
+    for (int i = 0; i < 2; ++i) {
+      const std::string text =
+          text_thrown(std::errc::operation_not_permitted, [&context] { context.run(nothing()); });
+      if (text.find("io_uring_register") == std::string::npos) return 1;
+    }
+    return descriptors_open() == descriptors ? 0 : 3;
+  });
+  CHECK(support::exited_with(status, 0));
+}
+
+TEST_CASE(
+    "context: where seccomp forbids to enter a ring with ops in it, the program ends at once") {
+  // Their memory is the kernel's: there is no way on from there.
+  const int status = support::in_child([] {
+    const support::limit core(RLIMIT_CORE, 0);
+    ::signal(SIGABRT, SIG_DFL);
+    const auto sandboxed = []() -> zc::task<> {
+      zc::scope beside;
+      beside.spawn(zc::sleep_for(std::chrono::hours(1)));
+      co_await zc::sleep_for(std::chrono::milliseconds(1));
+      if (!forbid(__NR_io_uring_enter, EPERM)) ::_exit(2);
+      co_await zc::sleep_for(std::chrono::milliseconds(1));
+    };
+    zc::run(sandboxed());
+    return 3;
+  });
+  const bool aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+  CHECK(aborted);
 }
 
 // Clang's address,undefined checks virtual calls by way of a pipe, and cries wolf without one.
