@@ -200,6 +200,34 @@ TEST_CASE("splice: a forced route that the target cannot serve takes nothing") {
   }
 }
 
+TEST_CASE("splice: its end is no snapshot: a file changed afterwards reaches the peer changed") {
+  // As README says. Pages on their way are shared with the file; a copy of them is not.
+  for (const bool tcp : {true, false}) {
+    for (const zc::route route : support::routes) {
+      CAPTURE(tcp);
+      CAPTURE(route);
+      constexpr std::size_t size = 60'000;
+      const support::ends pair =
+          tcp ? support::tcp_pair(SOCK_NONBLOCK) : support::unix_pair(SOCK_NONBLOCK);
+      const int room = 1 << 20;
+      ::setsockopt(pair.first.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+      const zc::fd file = support::file_of(size, 1);
+      const zc::transfer done = transfer(file.get(), pair.first.get(), {.route = route});
+      REQUIRE(done.moved == size);
+      CHECK(done.reason == zc::stop_reason::complete);
+      const std::string changed = support::bytes_at(0, size, 2);
+      REQUIRE(::pwrite(file.get(), changed.data(), size, 0) == static_cast<ssize_t>(size));
+      ::shutdown(pair.first.get(), SHUT_WR);
+      support::set_nonblocking(pair.second.get(), false);
+      const std::string got = support::read_all(pair.second.get());
+      CHECK(got.size() == size);
+      CHECK(support::are_bytes_at(got, 0, done.route == zc::route::copy ? 1 : 2));
+      if (route == zc::route::copy) CHECK(done.route == zc::route::copy);
+      if (route == zc::route::direct || route == zc::route::ring) CHECK(done.route == route);
+    }
+  }
+}
+
 TEST_CASE("context: with the standard descriptors closed, none of its own takes their place") {
   const auto body = [] {
     const zc::fd in = support::file_of(8);
