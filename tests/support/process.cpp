@@ -40,13 +40,12 @@ std::size_t open_descriptors() {
 std::size_t user_threads() { return threads_where(false); }
 std::size_t kernel_workers() { return threads_where(true); }
 
-std::size_t kernel_workers_at_rest() {
-  std::size_t left = kernel_workers();
-  for (int i = 0; i < 400 && left > 0; ++i) {
+bool kernel_workers_end(std::size_t most) {
+  for (int i = 0; i < 400; ++i) {
+    if (kernel_workers() <= most) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    left = kernel_workers();
   }
-  return left;
+  return false;
 }
 
 std::size_t resident_bytes() {

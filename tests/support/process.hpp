@@ -18,8 +18,9 @@ std::size_t user_threads();
 /// The kernel's workers for io_uring in this process.
 std::size_t kernel_workers();
 
-/// The kernel's workers, when those that are idle have ended (they stay for 5 s), or after 20 s.
-std::size_t kernel_workers_at_rest();
+/// Waits until no more than `most` of the kernel's workers are left; false where that takes 20 s.
+/// An idle one stays for 5 s, and the last one of each kind as long as the thread it belongs to.
+bool kernel_workers_end(std::size_t most);
 
 /// How much of this process's memory is in RAM.
 std::size_t resident_bytes();
