@@ -9,6 +9,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -16,13 +17,25 @@ namespace support {
 
 namespace {
 
+/// Told by its flags: a worker has its own name only a moment after it is there.
+bool is_kernel_worker(const std::string& stat) {
+  constexpr unsigned long io_worker = 0x10;  // PF_IO_WORKER in the kernel's sched.h
+  // "id (name, which may hold anything) state parent group session tty group-of-tty flags ..."
+  std::istringstream fields(stat.substr(stat.rfind(')') + 1));
+  std::string skipped;
+  for (int i = 0; i < 6; ++i) fields >> skipped;
+  unsigned long flags = 0;
+  fields >> flags;
+  return (flags & io_worker) != 0;
+}
+
 std::size_t threads_where(bool kernel) {
   std::size_t count = 0;
   for (const auto& each : std::filesystem::directory_iterator("/proc/self/task")) {
-    std::string name;
-    std::getline(std::ifstream(each.path() / "comm"), name);
-    if (name.empty()) continue;  // gone since it was listed
-    if ((name.rfind("iou-", 0) == 0) == kernel) ++count;
+    std::string stat;
+    std::getline(std::ifstream(each.path() / "stat"), stat);
+    if (stat.empty()) continue;  // gone since it was listed
+    if (is_kernel_worker(stat) == kernel) ++count;
   }
   return count;
 }
