@@ -86,15 +86,15 @@ task<outcome> copy(mover& m, bool to_the_end) {
       const std::size_t nbytes = read_size(m);
       error = m.check_message(nbytes);
       if (!error) {
+        // O_DIRECT reads whole blocks; those beyond what was asked for are left in the file.
+        const bool whole_blocks = m.in.direct_io && m.in_at >= 0;
+        const std::size_t asked =
+            whole_blocks ? (nbytes + block_bytes - 1) / block_bytes * block_bytes : nbytes;
         // Memory only now: an idle transfer holds none.
-        copy_buffer buffer(std::max(nbytes, block_bytes));
+        copy_buffer buffer(std::max(asked, block_bytes));
         if (m.in.is == endpoint::kind::socket) {
           moved = co_await op::recv(m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT);
         } else {
-          // O_DIRECT reads whole blocks; those beyond what was asked for are left in the file.
-          const bool whole_blocks = m.in.direct_io && m.in_at >= 0;
-          const std::size_t asked =
-              whole_blocks ? (nbytes + block_bytes - 1) / block_bytes * block_bytes : nbytes;
           moved = co_await op::read(m.in.fd, buffer.data(), asked, m.in.seekable ? m.in_at : -1);
         }
         if (moved && *moved > 0) {

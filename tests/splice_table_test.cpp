@@ -412,4 +412,23 @@ TEST_CASE("splice: O_DIRECT needs aligned ranges, and says so") {
   CHECK(support::are_bytes_at(support::contents(aligned.get()).substr(0, back.moved), 4096));
 }
 
+TEST_CASE("splice: part of a block of an O_DIRECT file is read into memory that holds the whole") {
+  // A child, as what is written beyond its end may be anyone's; the C library notices when it is
+  // freed.
+  const auto body = [] {
+    const support::temporary_directory directory;
+    const zc::fd in = support::open_file(directory.path() / "direct", O_RDWR | O_CREAT | O_DIRECT);
+    const zc::fd whole = support::file_of(16'384);
+    if (support::transfer(whole.get(), in.get()).moved != 16'384) return 1;
+    for (const std::uint64_t nbytes : {1u, 4095u, 4097u, 5162u, 8191u, 8193u, 12'289u, 16'383u}) {
+      const zc::fd out = support::empty_file();
+      const zc::transfer done = support::transfer(in.get(), out.get(), {.nbytes = nbytes});
+      if (done.moved != nbytes || done.reason != zc::stop_reason::complete) return 2;
+      if (!support::are_bytes_at(support::contents(out.get()), 0)) return 3;
+    }
+    return 0;
+  };
+  CHECK(support::exited_with(support::in_child(body), 0));
+}
+
 TEST_SUITE_END();
