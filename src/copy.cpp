@@ -1,5 +1,6 @@
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -52,6 +53,28 @@ class copy_buffer {
   std::unique_ptr<std::byte[]> storage_;
   std::size_t begin_ = 0;
 };
+
+/// Whether `out` is a file that is written where its position is.
+bool at_file_position(const mover& m) noexcept {
+  return m.out.is == endpoint::kind::file && m.out_at == file_position;
+}
+
+/// Where to write next. The file position is looked up and set here, not by the kernel: an
+/// IORING_OP_WRITE at -1 that comes short of a full disk leaves it where it was (seen on 6.18), and
+/// the next would write over the first.
+std::int64_t write_offset(const mover& m) noexcept {
+  if (at_file_position(m)) return ::lseek(m.out.fd, 0, SEEK_CUR);
+  return m.out.seekable ? m.out_at : -1;
+}
+
+void advance_position(const mover& m, std::int64_t wrote_at, std::size_t nbytes) noexcept {
+  if (!at_file_position(m)) return;
+  if (m.out.append) {
+    ::lseek(m.out.fd, 0, SEEK_END);
+  } else {
+    ::lseek(m.out.fd, wrote_at + static_cast<std::int64_t>(nbytes), SEEK_SET);
+  }
+}
 
 /// How much to ask of `in`: no more than is wanted, than a nonblocking caller's `out` has room for,
 /// or than a buffer holds; but a message whole.
@@ -111,7 +134,9 @@ task<outcome> copy(mover& m, bool to_the_end) {
       if (m.out.is == endpoint::kind::socket) {
         moved = co_await op::send(m.out.fd, bytes, MSG_DONTWAIT | (more ? MSG_MORE : 0));
       } else {
-        moved = co_await op::write(m.out.fd, bytes, m.out.seekable ? m.out_at : -1);
+        const std::int64_t at = write_offset(m);
+        moved = co_await op::write(m.out.fd, bytes, at);
+        if (moved) advance_position(m, at, *moved);
       }
       wait_out = ask_out;
       if (moved && *moved > 0) {

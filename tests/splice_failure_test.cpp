@@ -93,6 +93,34 @@ TEST_CASE("splice: nothing is lost when the target's disk is full") {
   }
 }
 
+TEST_CASE("splice: at the file position too, nothing is lost when the disk or the limit is full") {
+  for (const zc::route route : support::routes) {
+    for (const bool disk : {false, true}) {
+      for (const off_t before : {0, 100}) {
+        CAPTURE(route);
+        CAPTURE(disk);
+        CAPTURE(before);
+        const support::ends in = loaded_stream();
+        const support::small_filesystem full(64 * 1024);
+        const zc::fd out = support::open_file(full.path() / "out", O_RDWR | O_CREAT);
+        support::write_all(out.get(), support::bytes_at(0, static_cast<std::size_t>(before), 9));
+        zc::transfer done;
+        {
+          const limit size(RLIMIT_FSIZE, disk ? 1 << 20 : 65'536);
+          done = transfer(in.first.get(), out.get(),
+                          {.out_offset = zc::file_position, .route = route});
+        }
+        CHECK(done.moved == static_cast<std::uint64_t>(65'536 - before));
+        CHECK(::lseek(out.get(), 0, SEEK_CUR) == 65'536);
+        const std::string got = support::contents(out.get());
+        CHECK(support::are_bytes_at(got.substr(0, static_cast<std::size_t>(before)), 0, 9));
+        CHECK(support::are_bytes_at(got.substr(static_cast<std::size_t>(before)), 0));
+        check_stranded(done, disk ? ENOSPC : EFBIG, in.first.get());
+      }
+    }
+  }
+}
+
 TEST_CASE("splice: nothing is lost when the target is sealed in mid-stream") {
   for (const zc::route route : support::routes) {
     CAPTURE(route);
