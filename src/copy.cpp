@@ -54,25 +54,30 @@ class copy_buffer {
   std::size_t begin_ = 0;
 };
 
-/// Whether `out` is a file that is written where its position is.
-bool at_file_position(const mover& m) noexcept {
-  return m.out.is == endpoint::kind::file && m.out_at == file_position;
+/// Whether a file is used where its position is.
+bool at_file_position(const endpoint& end, std::int64_t next) noexcept {
+  return end.is == endpoint::kind::file && next == file_position;
 }
 
-/// Where to write next. The file position is looked up and set here, not by the kernel: an
-/// IORING_OP_WRITE at -1 that comes short of a full disk leaves it where it was (seen on 6.18), and
-/// the next would write over the first.
-std::int64_t write_offset(const mover& m) noexcept {
-  if (at_file_position(m)) return ::lseek(m.out.fd, 0, SEEK_CUR);
-  return m.out.seekable ? m.out_at : -1;
+/// Where to read or write next. A file position is looked up and set here, not by the kernel, which
+/// forgets to advance it at offset -1 (seen on 6.18) after an O_DIRECT read or write, and after a
+/// write that came short of a full disk: the next would go over the same bytes again.
+std::int64_t offset_of(const endpoint& end, std::int64_t next) noexcept {
+  if (at_file_position(end, next)) return ::lseek(end.fd, 0, SEEK_CUR);
+  return end.seekable ? next : -1;
 }
 
-void advance_position(const mover& m, std::int64_t wrote_at, std::size_t nbytes) noexcept {
-  if (!at_file_position(m)) return;
+void finish_read(const mover& m, std::int64_t from, std::size_t nbytes) noexcept {
+  if (!at_file_position(m.in, m.in_at)) return;
+  ::lseek(m.in.fd, from + static_cast<std::int64_t>(nbytes), SEEK_SET);
+}
+
+void finish_write(const mover& m, std::int64_t from, std::size_t nbytes) noexcept {
+  if (!at_file_position(m.out, m.out_at)) return;
   if (m.out.append) {
     ::lseek(m.out.fd, 0, SEEK_END);
   } else {
-    ::lseek(m.out.fd, wrote_at + static_cast<std::int64_t>(nbytes), SEEK_SET);
+    ::lseek(m.out.fd, from + static_cast<std::int64_t>(nbytes), SEEK_SET);
   }
 }
 
@@ -110,18 +115,20 @@ task<outcome> copy(mover& m, bool to_the_end) {
       error = m.check_message(nbytes);
       if (!error) {
         // O_DIRECT reads whole blocks; those beyond what was asked for are left in the file.
-        const bool whole_blocks = m.in.direct_io && m.in_at >= 0;
+        const bool whole_blocks = m.in.direct_io && m.in.is == endpoint::kind::file;
         const std::size_t asked =
             whole_blocks ? (nbytes + block_bytes - 1) / block_bytes * block_bytes : nbytes;
         // Memory only now: an idle transfer holds none.
         copy_buffer buffer(std::max(asked, block_bytes));
+        const std::int64_t at = offset_of(m.in, m.in_at);
         if (m.in.is == endpoint::kind::socket) {
           moved = co_await op::recv(m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT);
         } else {
-          moved = co_await op::read(m.in.fd, buffer.data(), asked, m.in.seekable ? m.in_at : -1);
+          moved = co_await op::read(m.in.fd, buffer.data(), asked, at);
         }
         if (moved && *moved > 0) {
           const std::size_t size = std::min(*moved, nbytes);
+          finish_read(m, at, size);
           m.staged = std::move(buffer).take_first(size);
           m.took(size);
           continue;
@@ -134,9 +141,9 @@ task<outcome> copy(mover& m, bool to_the_end) {
       if (m.out.is == endpoint::kind::socket) {
         moved = co_await op::send(m.out.fd, bytes, MSG_DONTWAIT | (more ? MSG_MORE : 0));
       } else {
-        const std::int64_t at = write_offset(m);
+        const std::int64_t at = offset_of(m.out, m.out_at);
         moved = co_await op::write(m.out.fd, bytes, at);
-        if (moved) advance_position(m, at, *moved);
+        if (moved && *moved > 0) finish_write(m, at, *moved);
       }
       wait_out = ask_out;
       if (moved && *moved > 0) {

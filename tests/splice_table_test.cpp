@@ -412,6 +412,37 @@ TEST_CASE("splice: O_DIRECT needs aligned ranges, and says so") {
   CHECK(support::are_bytes_at(support::contents(aligned.get()).substr(0, back.moved), 4096));
 }
 
+TEST_CASE("splice: an O_DIRECT file is read and written at its position, byte for byte") {
+  for (const zc::route route : {zc::route::automatic, zc::route::copy}) {
+    for (const bool to_direct : {false, true}) {
+      CAPTURE(route);
+      CAPTURE(to_direct);
+      const support::temporary_directory directory;
+      const std::string path = directory.path() / "direct";
+      const zc::fd direct = support::open_file(path, O_RDWR | O_CREAT | O_DIRECT);
+      const zc::fd look = support::open_file(path, O_RDWR);
+      const zc::fd plain = support::file_of(to_direct ? 307'200 : 0);
+      // The end of the file is in the middle of a block.
+      if (!to_direct) support::write_all(look.get(), support::bytes_at(0, 303'000));
+      const std::uint64_t size = to_direct ? 307'200 : 303'000;
+      ::lseek(direct.get(), 4096, SEEK_SET);
+      const zc::transfer done =
+          to_direct ? support::transfer(plain.get(), direct.get(),
+                                        {.out_offset = zc::file_position, .route = route})
+                    : support::transfer(direct.get(), plain.get(),
+                                        {.offset = zc::file_position, .route = route});
+      const std::uint64_t moved = to_direct ? size : size - 4096;
+      CHECK_FALSE(done.error);
+      CHECK(done.moved == moved);
+      CHECK(::lseek(direct.get(), 0, SEEK_CUR) == static_cast<off_t>(4096 + moved));
+      const std::string got = support::contents(to_direct ? look.get() : plain.get());
+      const std::size_t skipped = to_direct ? 4096 : 0;
+      CHECK(got.size() == skipped + moved);
+      CHECK(support::are_bytes_at(got.substr(skipped), to_direct ? 0 : 4096));
+    }
+  }
+}
+
 TEST_CASE("splice: part of a block of an O_DIRECT file is read into memory that holds the whole") {
   // A child, as what is written beyond its end may be anyone's; the C library notices when it is
   // freed.
