@@ -37,9 +37,9 @@ class copy_buffer {
 
   std::byte* data() const noexcept { return storage_.get() + begin_; }
 
-  /// The first `size` bytes; gives the memory away.
-  remainder take_first(std::size_t size) && noexcept {
-    if (size <= small_bytes) {
+  /// The first `size` bytes; gives the memory away. `aligned`: at a block's boundary.
+  remainder take_first(std::size_t size, bool aligned) && noexcept {
+    if (size <= small_bytes && !aligned) {
       std::unique_ptr<std::byte[]> tight(new (std::nothrow) std::byte[size]);
       if (tight) {
         std::memcpy(tight.get(), data(), size);
@@ -129,7 +129,7 @@ task<outcome> copy(mover& m, bool to_the_end) {
         if (moved && *moved > 0) {
           const std::size_t size = std::min(*moved, nbytes);
           finish_read(m, at, size);
-          m.staged = std::move(buffer).take_first(size);
+          m.staged = std::move(buffer).take_first(size, m.out.direct_io);
           m.took(size);
           continue;
         }

@@ -407,6 +407,15 @@ TEST_CASE("splice: O_DIRECT needs aligned ranges, and says so") {
   const zc::fd look = support::open_file(path, O_RDONLY);
   CHECK(support::are_bytes_at(support::contents(look.get()), 0));
 
+  for (const zc::route route : {zc::route::automatic, zc::route::copy}) {
+    for (const std::uint64_t nbytes : {4096u, 8192u, 69'632u}) {
+      CAPTURE(route);
+      CAPTURE(nbytes);
+      CHECK(support::transfer(aligned.get(), out.get(), {.nbytes = nbytes, .route = route}).moved ==
+            nbytes);
+    }
+  }
+
   const zc::transfer back = support::transfer(out.get(), aligned.get(), {.offset = 4096});
   CHECK(back.moved == (1 << 20) - 4096);
   CHECK(support::are_bytes_at(support::contents(aligned.get()).substr(0, back.moved), 4096));
