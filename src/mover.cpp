@@ -166,7 +166,11 @@ std::error_code mover::check_message(std::size_t room) const noexcept {
 }
 
 std::size_t mover::take_limit_bytes() const noexcept {
-  return has(splice_flags::nonblock) ? out.room_bytes() : std::numeric_limits<std::size_t>::max();
+  if (!has(splice_flags::nonblock)) return std::numeric_limits<std::size_t>::max();
+  const std::size_t room = out.room_bytes();
+  // Whole blocks of an O_DIRECT file: after a part of one there is no going on.
+  constexpr std::size_t block_bytes = 4096;
+  return in.direct_io && room > block_bytes ? room / block_bytes * block_bytes : room;
 }
 
 void ready::prepare(io_uring_sqe& sqe) noexcept {

@@ -452,6 +452,24 @@ TEST_CASE("splice: an O_DIRECT file is read and written at its position, byte fo
   }
 }
 
+TEST_CASE("splice: nonblock takes whole blocks of an O_DIRECT file, whatever room the target has") {
+  const support::temporary_directory directory;
+  const zc::fd in = support::open_file(directory.path() / "direct", O_RDWR | O_CREAT | O_DIRECT);
+  const zc::fd whole = support::file_of(61'440);
+  REQUIRE(support::transfer(whole.get(), in.get()).moved == 61'440);
+  for (const zc::route route : {zc::route::automatic, zc::route::copy}) {
+    CAPTURE(route);
+    const support::ends pair = support::unix_pair(SOCK_NONBLOCK);
+    const int buffer = 100'000;  // of which a quarter is no multiple of a block
+    REQUIRE(::setsockopt(pair.first.get(), SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer) == 0);
+    const zc::transfer done = support::transfer(
+        in.get(), pair.first.get(), {.flags = zc::splice_flags::nonblock, .route = route});
+    CHECK_FALSE(done.error);
+    CHECK(done.moved % 4096 == 0);
+    CHECK(done.remainder.empty());
+  }
+}
+
 TEST_CASE("splice: part of a block of an O_DIRECT file is read into memory that holds the whole") {
   // A child, as what is written beyond its end may be anyone's; the C library notices when it is
   // freed.
