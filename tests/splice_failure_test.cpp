@@ -106,7 +106,7 @@ TEST_CASE("splice: at the file position too, nothing is lost when the disk or th
         support::write_all(out.get(), support::bytes_at(0, static_cast<std::size_t>(before), 9));
         zc::transfer done;
         {
-          const limit size(RLIMIT_FSIZE, disk ? 1 << 20 : 65'536);
+          const support::limit size(RLIMIT_FSIZE, disk ? 1 << 20 : 65'536);
           done = transfer(in.first.get(), out.get(),
                           {.out_offset = zc::file_position, .route = route});
         }
