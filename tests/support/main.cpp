@@ -7,11 +7,13 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
 
 #include "support/process.hpp"
+#include "support/scripted_kernel.hpp"
 
 namespace {
 
@@ -86,5 +88,10 @@ int main(int argc, char** argv) {
   std::thread([] {}).join();
   doctest::Context context(argc, argv);
   const int failed = context.run();
+  if (std::getenv("ZC_TEST_TALLY") != nullptr) {
+    for (const auto& [what, times] : support::faults_met()) {
+      std::printf("injected: %s: %ld times\n", what.c_str(), times);
+    }
+  }
   return failed != 0 || leaked ? 1 : 0;
 }

@@ -32,15 +32,23 @@ void make_no_op(io_uring_sqe& sqe) {
   sqe.user_data = user_data;
 }
 
+std::string name_of(const fault& of) {
+  constexpr std::array<const char*, 7> names{"none",      "short_count", "error",      "delayed",
+                                             "reordered", "queue_full",  "enter_fails"};
+  std::string name = names[static_cast<std::size_t>(of.what)];
+  if (of.error != 0) name += " " + std::to_string(of.error);
+  return name;
+}
+
+std::map<std::string, long> tally;
+
 }  // namespace
 
 std::string fault::describe() const {
-  constexpr std::array<const char*, 7> names{"none",      "short_count", "error",      "delayed",
-                                             "reordered", "queue_full",  "enter_fails"};
-  std::string text = names[static_cast<std::size_t>(what)];
-  if (error != 0) text += " " + std::to_string(error);
-  return text + " at " + std::to_string(at) + ", " + std::to_string(times) + " times";
+  return name_of(*this) + " at " + std::to_string(at) + ", " + std::to_string(times) + " times";
 }
+
+const std::map<std::string, long>& faults_met() { return tally; }
 
 void scripted_kernel::stand_before(zc::context& context) {
   context_ = &context;
@@ -65,6 +73,7 @@ bool scripted_kernel::act::meets() {
   const int now = seen++;
   const bool now_met = now >= what.at && now - what.at < what.times;
   met = met || now_met;
+  if (now_met) ++tally[name_of(what)];
   return now_met;
 }
 

@@ -35,6 +35,9 @@ struct fault {
   std::string describe() const;
 };
 
+/// How often each kind of fault (and each errno of one) was met so far, by all of them.
+const std::map<std::string, long>& faults_met();
+
 /// The kernel, following a script. A step is an op's submission, or a system call made directly:
 /// not a cancel, nor what the loop submits for itself, nor a timer of a second or more.
 class scripted_kernel final : public zc::detail::interposer {
