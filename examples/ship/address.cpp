@@ -39,29 +39,32 @@ std::string name_of(int socket, name_call ask) {
 
 }  // namespace
 
-std::vector<address> resolve(const std::string& host_and_port, purpose what) {
-  const std::size_t colon = host_and_port.rfind(':');
-  if (colon == std::string::npos || colon + 1 == host_and_port.size()) {
-    throw std::invalid_argument(host_and_port + ": not HOST:PORT");
-  }
-  std::string host = host_and_port.substr(0, colon);
-  const std::string port = host_and_port.substr(colon + 1);
+host_and_port split(std::string_view text) {
+  const auto refuse = [text](const char* why) {
+    throw std::invalid_argument(std::string(text) + ": " + why);
+  };
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon + 1 == text.size()) refuse("not HOST:PORT");
+  std::string_view host = text.substr(0, colon);
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string::npos) {
-    throw std::invalid_argument(host_and_port + ": an IPv6 address goes in brackets");
+  } else if (host.find(':') != std::string_view::npos) {
+    refuse("an IPv6 address goes in brackets");
   }
+  return {std::string(host), std::string(text.substr(colon + 1))};
+}
 
+std::vector<address> resolve(const std::string& text, purpose what) {
+  const host_and_port where = split(text);
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = what == purpose::listen ? AI_PASSIVE : 0;
   addrinfo* raw = nullptr;
-  const int failed =
-      ::getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &raw);
+  const int failed = ::getaddrinfo(where.host.empty() ? nullptr : where.host.c_str(),
+                                   where.port.c_str(), &hints, &raw);
   if (failed != 0) {
     throw std::runtime_error(
-        host_and_port + ": " +
-        (failed == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(failed)));
+        text + ": " + (failed == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(failed)));
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> list(raw, &::freeaddrinfo);
   std::vector<address> found;

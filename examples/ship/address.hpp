@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "zc/fd.hpp"
@@ -17,11 +18,19 @@ struct address {
   const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-/// What `HOST:PORT` stands for. HOST is a name, an IPv4 address or an IPv6 address in brackets; an
-/// empty one is every interface (to listen) or this machine (to connect). Throws
-/// std::invalid_argument, or std::runtime_error where the name is unknown. Blocks.
+struct host_and_port {
+  std::string host;  // without brackets
+  std::string port;  // never empty
+};
+
+/// `HOST:PORT`, HOST being a name, an IPv4 address, an IPv6 address in brackets, or empty. Throws
+/// std::invalid_argument.
+host_and_port split(std::string_view text);
+
+/// What `HOST:PORT` stands for. An empty HOST is every interface (to listen) or this machine (to
+/// connect). Throws std::invalid_argument, or std::runtime_error where the name is unknown. Blocks.
 enum class purpose { connect, listen };
-std::vector<address> resolve(const std::string& host_and_port, purpose what);
+std::vector<address> resolve(const std::string& text, purpose what);
 
 /// A listening socket on the first of the addresses that will have it.
 zc::fd listen_on(const std::vector<address>& candidates);

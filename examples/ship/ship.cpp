@@ -3,13 +3,14 @@
 
 #include <signal.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "address.hpp"
+#include "arguments.hpp"
 #include "progress_line.hpp"
 #include "receiver.hpp"
 #include "sender.hpp"
@@ -42,18 +43,7 @@ void stop_on_signals(zc::context& context) {
   for (const int each : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(each, &action, nullptr);
 }
 
-struct arguments {
-  std::string address;
-  std::vector<std::string> paths;
-  std::string directory;
-  unsigned connections = 8;
-  bool keep = false;
-  bool durable = false;
-  bool quiet = false;
-  bool json = false;
-};
-
-int send(const arguments& given) {
+int send(const ship::arguments& given) {
   const std::vector<ship::address> receivers = ship::resolve(given.address, ship::purpose::connect);
   ship::summary done("sent");
   const ship::tree what = ship::look_at(given.paths, done);
@@ -65,7 +55,7 @@ int send(const arguments& given) {
   return done.ok() ? 0 : exit_incomplete;
 }
 
-int receive(const arguments& given) {
+int receive(const ship::arguments& given) {
   ship::target into(given.directory, given.durable);
   const zc::fd listener = ship::listen_on(ship::resolve(given.address, ship::purpose::listen));
   zc::context context;
@@ -82,34 +72,15 @@ int receive(const arguments& given) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app(
-      "Ships files and directories over TCP, many at once. There is no encryption and no\n"
-      "password: use it in a network that you trust, or through a tunnel.");
-  app.require_subcommand(1);
-  arguments given;
-
-  CLI::App* const sending = app.add_subcommand("send", "Send files and directories");
-  sending->add_option("HOST:PORT", given.address, "Where a receiver listens")->required();
-  sending->add_option("PATH", given.paths, "What to send; DIR/. is what is in DIR")->required();
-  sending->add_option("--connections", given.connections, "How many files to send at once")
-      ->check(CLI::Range(1, 64))
-      ->capture_default_str();
-
-  CLI::App* const receiving = app.add_subcommand("receive", "Receive into a directory");
-  receiving->add_option("HOST:PORT", given.address, "Where to listen; port 0 picks a free one")
-      ->required();
-  receiving->add_option("DIRECTORY", given.directory, "Where to put things")->required();
-  receiving->add_flag("--keep", given.keep, "Go on after the first sender, until interrupted");
-  receiving->add_flag("--durable", given.durable, "Have each file on the disk before saying so");
-
-  for (CLI::App* const each : {sending, receiving}) {
-    each->add_flag("--quiet", given.quiet, "Show no progress");
-    each->add_flag("--json", given.json, "Print the summary as JSON, on one line");
+  const std::variant<ship::arguments, ship::explanation> asked = ship::parse_arguments(argc, argv);
+  if (const auto* const said = std::get_if<ship::explanation>(&asked)) {
+    std::fputs(said->out.c_str(), stdout);
+    std::fputs(said->err.c_str(), stderr);
+    return said->exit_code;
   }
-  CLI11_PARSE(app, argc, argv);
-
+  const auto& given = std::get<ship::arguments>(asked);
   try {
-    return sending->parsed() ? send(given) : receive(given);
+    return given.command == ship::arguments::command::send ? send(given) : receive(given);
   } catch (const std::exception& error) {
     ship::clear_progress_line();
     const char* const what = interrupted != 0 ? "interrupted" : error.what();

@@ -1,0 +1,45 @@
+#include "arguments.hpp"
+
+#include <CLI/CLI.hpp>
+#include <sstream>
+
+namespace ship {
+
+std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv) {
+  CLI::App app(
+      "Ships files and directories over TCP, many at once. There is no encryption and no\n"
+      "password: use it in a network that you trust, or through a tunnel.");
+  app.require_subcommand(1);
+  arguments given;
+
+  CLI::App* const sending = app.add_subcommand("send", "Send files and directories");
+  sending->add_option("HOST:PORT", given.address, "Where a receiver listens")->required();
+  sending->add_option("PATH", given.paths, "What to send; DIR/. is what is in DIR")->required();
+  sending->add_option("--connections", given.connections, "How many files to send at once")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+
+  CLI::App* const receiving = app.add_subcommand("receive", "Receive into a directory");
+  receiving->add_option("HOST:PORT", given.address, "Where to listen; port 0 picks a free one")
+      ->required();
+  receiving->add_option("DIRECTORY", given.directory, "Where to put things")->required();
+  receiving->add_flag("--keep", given.keep, "Go on after the first sender, until interrupted");
+  receiving->add_flag("--durable", given.durable, "Have each file on the disk before saying so");
+
+  for (CLI::App* const each : {sending, receiving}) {
+    each->add_flag("--quiet", given.quiet, "Show no progress");
+    each->add_flag("--json", given.json, "Print the summary as JSON, on one line");
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& stopped) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int exit_code = app.exit(stopped, out, err);
+    return explanation{out.str(), err.str(), exit_code};
+  }
+  given.command = sending->parsed() ? arguments::command::send : arguments::command::receive;
+  return given;
+}
+
+}  // namespace ship

@@ -1,0 +1,123 @@
+#include "../examples/ship/arguments.hpp"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+
+#include <initializer_list>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "../examples/serve_file_arguments.hpp"
+#include "../examples/ship/address.hpp"
+
+TEST_SUITE_BEGIN("unit");
+
+namespace {
+
+using words = std::vector<const char*>;
+
+std::variant<ship::arguments, ship::explanation> parse(words all) {
+  all.insert(all.begin(), "ship");
+  return ship::parse_arguments(static_cast<int>(all.size()), all.data());
+}
+
+ship::arguments accepted(words all) { return std::get<ship::arguments>(parse(std::move(all))); }
+
+serve_file_arguments parse_serve_file(const char* where) {
+  const words all{"serve_file", "some file", where};
+  return parse_serve_file_arguments(static_cast<int>(all.size()), all.data());
+}
+
+}  // namespace
+
+TEST_CASE("ship: what the command line says is what is done") {
+  const ship::arguments sent = accepted({"send", "host:1", "a", "b/.", "--connections", "64"});
+  CHECK(sent.command == ship::arguments::command::send);
+  CHECK(sent.address == "host:1");
+  CHECK(sent.paths == std::vector<std::string>{"a", "b/."});
+  CHECK(sent.connections == 64);
+  CHECK_FALSE(sent.quiet);
+  CHECK_FALSE(sent.json);
+
+  const ship::arguments received =
+      accepted({"receive", "--keep", "--json", "[::1]:0", "--quiet", "into", "--durable"});
+  CHECK(received.command == ship::arguments::command::receive);
+  CHECK(received.address == "[::1]:0");
+  CHECK(received.directory == "into");
+  CHECK(received.keep);
+  CHECK(received.durable);
+  CHECK(received.quiet);
+  CHECK(received.json);
+
+  CHECK(accepted({"send", "--", "host:1", "-a", "--b"}).paths ==
+        std::vector<std::string>{"-a", "--b"});
+}
+
+TEST_CASE("ship: a command line that makes no sense is explained, and help is no error") {
+  for (const words& bad :
+       std::initializer_list<words>{{},
+                                    {"other"},
+                                    {"send"},
+                                    {"send", "host:1"},
+                                    {"receive", "host:1"},
+                                    {"receive", "host:1", "a", "b"},
+                                    {"send", "host:1", "a", "--keep"},
+                                    {"send", "host:1", "a", "--connections", "0"},
+                                    {"send", "host:1", "a", "--connections", "65"},
+                                    {"send", "host:1", "a", "--connections", "-1"},
+                                    {"send", "host:1", "a", "--connections", "1x"},
+                                    {"send", "host:1", "a", "--connections"},
+                                    {"send", "host:1", "a", "--connections", "4294967297"}}) {
+    CAPTURE(bad.size());
+    CAPTURE((bad.empty() ? "" : bad.back()));
+    const auto said = parse(bad);
+    REQUIRE(std::holds_alternative<ship::explanation>(said));
+    CHECK(std::get<ship::explanation>(said).exit_code != 0);
+    CHECK_FALSE(std::get<ship::explanation>(said).err.empty());
+  }
+  const auto help = parse({"send", "--help"});
+  REQUIRE(std::holds_alternative<ship::explanation>(help));
+  CHECK(std::get<ship::explanation>(help).exit_code == 0);
+  CHECK(std::get<ship::explanation>(help).out.find("--connections") != std::string::npos);
+  CHECK(std::get<ship::explanation>(help).err.empty());
+}
+
+TEST_CASE("ship: an address is split at its last colon, brackets aside") {
+  struct row {
+    const char* text;
+    const char* host;
+    const char* port;
+  };
+  for (const row& each :
+       {row{"a:1", "a", "1"}, row{":http", "", "http"}, row{"[::1]:0", "::1", "0"},
+        row{"[]:1", "", "1"}, row{"127.0.0.1:65535", "127.0.0.1", "65535"}}) {
+    CAPTURE(each.text);
+    const ship::host_and_port found = ship::split(each.text);
+    CHECK(found.host == each.host);
+    CHECK(found.port == each.port);
+  }
+  for (const char* const bad : {"", "a", ":", "a:", "::1", "::1:80", "[::1]", "[::1]:", "[a:b:1"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(ship::split(bad), std::invalid_argument);
+  }
+}
+
+TEST_CASE("examples/serve_file: an address is what it says, or refused") {
+  const serve_file_arguments given = parse_serve_file("10.1.2.3:65535");
+  CHECK(std::string(given.path) == "some file");
+  CHECK(given.where.sin_family == AF_INET);
+  CHECK(ntohl(given.where.sin_addr.s_addr) == 0x0a010203);
+  CHECK(ntohs(given.where.sin_port) == 65535);
+  CHECK(ntohl(parse_serve_file("0").where.sin_addr.s_addr) == INADDR_LOOPBACK);
+  for (const char* const bad : {"", "x", "-1", "65536", "80x", " 80", "1.2.3:80", ":80",
+                                "1.2.3.4:", "1.2.3.4", "1.2.3.4:80:80", "localhost:80"}) {
+    CAPTURE(bad);
+    CHECK_THROWS_AS(parse_serve_file(bad), std::invalid_argument);
+  }
+  const words few{"serve_file", "file"};
+  CHECK_THROWS_AS(parse_serve_file_arguments(2, few.data()), std::invalid_argument);
+}
+
+TEST_SUITE_END();
