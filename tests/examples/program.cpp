@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "support/descriptors.hpp"
+#include "support/process.hpp"
 
 namespace support {
 
@@ -49,7 +50,7 @@ program::program(std::vector<std::string> arguments, options given)
   child_ = ::fork();
   if (child_ < 0) throw std::system_error(errno, std::system_category(), "fork");
   if (child_ > 0) return;
-  ::alarm(60);
+  ::alarm(60 * slowdown());
   const bool ready = ::dup2(in, STDIN_FILENO) >= 0 && ::dup2(out, STDOUT_FILENO) >= 0 &&
                      ::dup2(err_.get(), STDERR_FILENO) >= 0 &&
                      (!given.obeys_permissions || obey_permissions());

@@ -38,7 +38,7 @@ class baseline : public doctest::IReporter {
   void test_case_start(const doctest::TestCaseData& test) override {
     running_case = test.m_name;
     const bool slow = test.m_test_suite != nullptr && std::strcmp(test.m_test_suite, "slow") == 0;
-    ::alarm(slow ? 600 : 120);
+    ::alarm((slow ? 600u : 120u) * support::slowdown());
     descriptors_ = support::open_descriptors();
     threads_ = support::user_threads();
   }

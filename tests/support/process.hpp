@@ -9,6 +9,9 @@
 
 namespace support {
 
+/// How many times longer than usual everything may take, as under valgrind: ZC_TEST_SLOWDOWN, or 1.
+unsigned slowdown();
+
 /// Open descriptors of this process.
 std::size_t open_descriptors();
 
