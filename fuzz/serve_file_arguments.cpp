@@ -36,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const serve_file_arguments again = parse(host.data() + (":" + port));
   require(std::memcmp(&given.where, &again.where, sizeof given.where) == 0,
           "an address is what was parsed");
-  const std::string written = text.c_str();  // up to a zero byte, as for any program
+  const std::string written = text.substr(0, text.find('\0'));  // as any program sees it
   require(written.size() >= port.size() && written.ends_with(port), "the port is the last word");
   return 0;
 }

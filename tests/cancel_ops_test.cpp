@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <functional>
@@ -71,7 +72,9 @@ class stuck {
     address = loopback(full_port_);
     for (int i = 0; i < 3; ++i) {
       zc::fd one(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      ::connect(one.get(), generic(), sizeof address);
+      const int connected = ::connect(one.get(), generic(), sizeof address);
+      const bool under_way = connected == 0 || errno == EINPROGRESS;
+      REQUIRE(under_way);
       waiting_in_line_.push_back(std::move(one));
     }
     client = zc::fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));

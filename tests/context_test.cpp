@@ -258,6 +258,7 @@ TEST_CASE("context: more ops in flight than its ring has entries: none is lost")
     };
     const auto all = [&]() -> zc::task<> {
       std::vector<zc::task<>> ops;
+      ops.reserve(5000);
       for (int i = 0; i < 5000; ++i) ops.push_back(one(i));
       co_await zc::when_all(std::move(ops));
     };

@@ -40,11 +40,13 @@ class sender {
     }
     // None sends before all are welcome: the receiver takes the session to be over when its last
     // connection has ended.
+    lanes_.reserve(count);
     for (unsigned i = 0; i < count; ++i) {
       zc::fd socket = co_await connected_socket(receivers);
       lanes_.push_back(std::make_unique<lane>(std::move(socket), summary_));
     }
     std::vector<zc::task<>> greetings;
+    greetings.reserve(lanes_.size());
     for (const auto& each : lanes_) {
       greetings.push_back(zc::timeout(greeting_time, each->greet(hello)));
     }
@@ -56,6 +58,7 @@ class sender {
     co_await first.run_phase(send_directories(first), wire::kind::checkpoint);
 
     std::vector<zc::task<>> sending;
+    sending.reserve(lanes_.size());
     for (const auto& each : lanes_) {
       sending.push_back(each->run_phase(send_others(*each), wire::kind::checkpoint));
     }
@@ -71,6 +74,7 @@ class sender {
     }
     co_await last.run_phase(send_attributes(last), wire::kind::checkpoint);
     std::vector<zc::task<>> leaving;
+    leaving.reserve(lanes_.size());
     for (const auto& each : lanes_) leaving.push_back(each->run_phase(nothing(), wire::kind::bye));
     co_await zc::when_all(std::move(leaving));
   }

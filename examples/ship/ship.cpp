@@ -72,14 +72,15 @@ int receive(const ship::arguments& given) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::variant<ship::arguments, ship::explanation> asked = ship::parse_arguments(argc, argv);
-  if (const auto* const said = std::get_if<ship::explanation>(&asked)) {
-    std::fputs(said->out.c_str(), stdout);
-    std::fputs(said->err.c_str(), stderr);
-    return said->exit_code;
-  }
-  const auto& given = std::get<ship::arguments>(asked);
   try {
+    const std::variant<ship::arguments, ship::explanation> asked =
+        ship::parse_arguments(argc, argv);
+    if (const auto* const said = std::get_if<ship::explanation>(&asked)) {
+      std::fputs(said->out.c_str(), stdout);
+      std::fputs(said->err.c_str(), stderr);
+      return said->exit_code;
+    }
+    const auto& given = std::get<ship::arguments>(asked);
     return given.command == ship::arguments::command::send ? send(given) : receive(given);
   } catch (const std::exception& error) {
     ship::clear_progress_line();

@@ -42,6 +42,7 @@ program::program(std::vector<std::string> arguments, options given)
     : out_(empty_file()), err_(empty_file()) {
   const std::string path = examples_directory() / arguments.at(0);
   std::vector<char*> raw;
+  raw.reserve(arguments.size() + 1);
   for (std::string& each : arguments) raw.push_back(each.data());
   raw.push_back(nullptr);
   const zc::fd nothing = open_file("/dev/null", O_RDONLY);
