@@ -172,10 +172,8 @@ std::uint64_t moved_or_throw(transfer done, std::uint64_t wanted) {
       error = errno_code(EAGAIN);
       break;
     case stop_reason::cancelled:
+    case stop_reason::timed_out:  // is what timeout() makes of it, and that is above this
       error = errno_code(ECANCELED);
-      break;
-    case stop_reason::timed_out:
-      error = errno_code(ETIMEDOUT);
       break;
     case stop_reason::failed:
       error = done.error;
