@@ -203,6 +203,19 @@ TEST_CASE("capabilities: without descriptors left the error names the limit") {
   });
   CHECK(support::exited_with(status, 0));
 }
+
+TEST_CASE("capabilities: without a descriptor above the standard ones the error names the limit") {
+  const int status = support::in_child([] {
+    const rlimit few{16, 16};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    while (::dup(STDIN_FILENO) >= 0) {
+    }
+    // The ring gets this number, which is not for it to keep, and then there is no other.
+    ::close(STDIN_FILENO);
+    return is_refused(std::errc::too_many_files_open, "RLIMIT_NOFILE") ? 0 : 1;
+  });
+  CHECK(support::exited_with(status, 0));
+}
 #endif
 
 TEST_CASE("capabilities: with io_uring switched off for everyone the error names the sysctl") {
@@ -215,6 +228,22 @@ TEST_CASE("capabilities: with io_uring switched off for everyone the error names
     }
     status = support::in_child(
         [] { return is_refused(std::errc::operation_not_permitted, "io_uring_disabled") ? 0 : 1; });
+  }
+  CHECK(support::exited_with(status, 0));
+}
+
+TEST_CASE("capabilities: with io_uring switched off for this user the error names the group") {
+  int status = 0;
+  {
+    const sysctl_value privileged_only("/proc/sys/kernel/io_uring_disabled", "1");
+    if (!privileged_only.changed()) {
+      MESSAGE("skipped: kernel.io_uring_disabled cannot be set here");
+      return;
+    }
+    status = support::in_child([] {
+      support::become_nobody();
+      return is_refused(std::errc::operation_not_permitted, "io_uring_group") ? 0 : 1;
+    });
   }
   CHECK(support::exited_with(status, 0));
 }

@@ -205,6 +205,29 @@ TEST_CASE("remainder: what cannot be delivered stays a remainder") {
   CHECK(support::are_bytes_at(support::contents(out.get()), 0));
 }
 
+TEST_CASE("remainder: what makes no sense for bytes in memory is refused, and they stay") {
+  const support::ends in = loaded_stream();
+  const zc::fd full = support::open_file("/dev/full", O_WRONLY);
+  zc::transfer held = transfer(in.first.get(), full.get(), {.nbytes = 1000});
+  const zc::fd out = support::empty_file();
+  for (const zc::splice_options& odd :
+       {zc::splice_options{.offset = 1}, zc::splice_options{.nbytes = 1000},
+        zc::splice_options{.route = zc::route::ring},
+        zc::splice_options{.route = zc::route::direct},
+        zc::splice_options{.flags = static_cast<zc::splice_flags>(1 << 20)}}) {
+    CAPTURE(odd.offset);
+    CAPTURE(odd.nbytes);
+    CAPTURE(odd.route);
+    held = zc::run(zc::try_splice(std::move(held.remainder), out.get(), odd));
+    CHECK(held.error == std::errc::invalid_argument);
+    CHECK(held.moved == 0);
+    REQUIRE(held.remainder.size() == 1000);
+  }
+  CHECK(zc::run(zc::splice(std::move(held.remainder), out.get(), {.route = zc::route::copy})) ==
+        1000);
+  CHECK(support::are_bytes_at(support::contents(out.get()), 0));
+}
+
 TEST_CASE("splice: a transfer after a failed one delivers no foreign byte") {
   for (const zc::route route : support::routes) {
     CAPTURE(route);
