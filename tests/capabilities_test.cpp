@@ -241,7 +241,7 @@ TEST_CASE("capabilities: with io_uring switched off for this user the error name
       return;
     }
     status = support::in_child([] {
-      support::become_nobody();
+      if (!support::become_nobody()) return 2;
       return is_refused(std::errc::operation_not_permitted, "io_uring_group") ? 0 : 1;
     });
   }
