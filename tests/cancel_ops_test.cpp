@@ -66,6 +66,12 @@ class stuck {
     const std::string block(65536, 'x');
     while (::send(full.first.get(), block.data(), block.size(), MSG_DONTWAIT) > 0) {
     }
+    // What is full for send(2) has room for some pages of splice(2)'s on Linux 6.1.
+    for (ssize_t some = 1; some > 0;) {
+      const support::ends pages = support::make_pipe();
+      support::write_all(pages.second.get(), block);
+      some = ::splice(pages.first.get(), nullptr, full.first.get(), nullptr, block.size(), 0);
+    }
     support::set_nonblocking(full.first.get(), false);
     // A backlog of 0 takes one connection; the kernel drops the requests of all others.
     REQUIRE(::listen(backlogged.get(), 0) == 0);

@@ -114,6 +114,20 @@ source datagram_source(int type) {
   return made;
 }
 
+/// Whether splice(2) reads from, or writes to, a device: some kernels only read and write it.
+bool splices_from(const char* path) {
+  const zc::fd device = support::open_file(path, O_RDONLY);
+  const support::ends pipe = support::make_pipe();
+  return ::splice(device.get(), nullptr, pipe.second.get(), nullptr, 1, 0) == 1;
+}
+
+bool splices_to(const char* path) {
+  const zc::fd device = support::open_file(path, O_WRONLY);
+  const support::ends pipe = support::make_pipe();
+  support::write_all(pipe.second.get(), "x");
+  return ::splice(pipe.first.get(), nullptr, device.get(), nullptr, 1, 0) == 1;
+}
+
 std::vector<source_kind> sources() {
   std::vector<source_kind> all;
   all.push_back({"regular file", [] { return regular_source(0); }});
@@ -156,7 +170,8 @@ std::vector<source_kind> sources() {
                    made.bytes = sample();
                    return made;
                  }});
-  all.push_back({"/dev/zero", [] { return opened("/dev/zero", size, std::string(size, '\0')); }});
+  all.push_back({"/dev/zero", [] { return opened("/dev/zero", size, std::string(size, '\0')); },
+                 splices_from("/dev/zero")});
   all.push_back({"/dev/urandom", [] { return opened("/dev/urandom", size); }});
   all.push_back({"/dev/null", [] { return opened("/dev/null", zc::to_end, ""); }, false});
   for (const char* path : {"/proc/cpuinfo", "/proc/sys/kernel/ostype", "/proc/self/status",
@@ -287,7 +302,8 @@ std::vector<target_kind> targets() {
                  },
                  false});
   all.push_back({"/dev/null", [] { return unseen(support::open_file("/dev/null", O_WRONLY), 0); }});
-  all.push_back({"/dev/zero", [] { return unseen(support::open_file("/dev/zero", O_WRONLY), 0); }});
+  all.push_back({"/dev/zero", [] { return unseen(support::open_file("/dev/zero", O_WRONLY), 0); },
+                 splices_to("/dev/zero")});
   all.push_back({"/dev/full",
                  [] { return unseen(support::open_file("/dev/full", O_WRONLY), ENOSPC); }, false});
   all.push_back({"signalfd",
