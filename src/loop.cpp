@@ -76,6 +76,9 @@ void loop::run(promise_base& work) {
     if (background_ && background_->error_) main.scope.request();
     turn(!has_ready());
   }
+  // A kernel worker can let go of an op's files after its completion, and then it takes this thread
+  // to do so: nobody may enter the ring again for long, and a peer would wait for its end of file.
+  ring_.enter(ring::do_not_wait);
   running_scope_ = nullptr;
   stop_wanted_.store(false, std::memory_order_relaxed);
   if (background_ && background_->error_) {

@@ -449,14 +449,14 @@ TEST_CASE("splice: an O_DIRECT file is read and written at its position, byte fo
       const zc::fd plain = support::file_of(to_direct ? 307'200 : 0);
       // The end of the file is in the middle of a block.
       if (!to_direct) support::write_all(look.get(), support::bytes_at(0, 303'000));
-      const std::uint64_t size = to_direct ? 307'200 : 303'000;
+      const std::uint64_t end = to_direct ? 307'200 : 303'000;
       ::lseek(direct.get(), 4096, SEEK_SET);
       const zc::transfer done =
           to_direct ? support::transfer(plain.get(), direct.get(),
                                         {.out_offset = zc::file_position, .route = route})
                     : support::transfer(direct.get(), plain.get(),
                                         {.offset = zc::file_position, .route = route});
-      const std::uint64_t moved = to_direct ? size : size - 4096;
+      const std::uint64_t moved = to_direct ? end : end - 4096;
       CHECK_FALSE(done.error);
       CHECK(done.moved == moved);
       CHECK(::lseek(direct.get(), 0, SEEK_CUR) == static_cast<off_t>(4096 + moved));

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pty.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -73,6 +74,19 @@ std::string read_all(int fd) {
     if (got == 0) return all;
     all.append(buffer.data(), static_cast<std::size_t>(got));
   }
+}
+
+std::string read_some(int fd, std::size_t limit) {
+  std::string some(limit, '?');
+  std::size_t size = 0;
+  pollfd one{fd, POLLIN, 0};
+  while (size<limit&& ::poll(&one, 1, 5000)> 0) {
+    const int got = checked(static_cast<int>(::read(fd, &some[size], limit - size)), "read");
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  some.resize(size);
+  return some;
 }
 
 void write_all(int fd, std::string_view bytes) {

@@ -28,6 +28,9 @@ std::string contents(int file);
 
 /// Reads until the end of a stream, on the calling thread.
 std::string read_all(int fd);
+/// What is in a stream, up to `limit` bytes, without waiting for its end; gives up after 5 s
+/// without a byte.
+std::string read_some(int fd, std::size_t limit);
 /// Writes it all, on the calling thread.
 void write_all(int fd, std::string_view bytes);
 
