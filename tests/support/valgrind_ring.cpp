@@ -6,7 +6,8 @@
 // (https://bugs.kde.org/show_bug.cgi?id=463859). So here it waits in poll(2), which valgrind knows.
 // And it does not see the kernel write into the buffer of an op, so that what was read would pass
 // for uninitialised: exactly the bytes of which a completion says that they were read are marked as
-// defined.
+// defined. Nor does it see the kernel use memory that has been freed, or send what was never
+// written: so a buffer is checked when it is submitted, and again when its completion is in.
 
 #include <dlfcn.h>
 #include <liburing.h>
@@ -31,7 +32,11 @@ struct reads {
   std::size_t count = 0;
 
   void add(const io_uring_sqe& sqe) {
+    if (sqe.opcode == IORING_OP_WRITE || sqe.opcode == IORING_OP_SEND) {
+      VALGRIND_CHECK_MEM_IS_DEFINED(reinterpret_cast<void*>(sqe.addr), sqe.len);
+    }
     if (sqe.opcode != IORING_OP_READ && sqe.opcode != IORING_OP_RECV) return;
+    VALGRIND_CHECK_MEM_IS_ADDRESSABLE(reinterpret_cast<void*>(sqe.addr), sqe.len);
     if (count < all.size()) all[count++] = {sqe.user_data, sqe.addr};
   }
 
@@ -39,6 +44,8 @@ struct reads {
     for (std::size_t i = 0; i < count; ++i) {
       if (all[i].user_data != cqe.user_data) continue;
       if (cqe.res > 0) {
+        VALGRIND_CHECK_MEM_IS_ADDRESSABLE(reinterpret_cast<void*>(all[i].buffer),
+                                          static_cast<std::size_t>(cqe.res));
         VALGRIND_MAKE_MEM_DEFINED(reinterpret_cast<void*>(all[i].buffer),
                                   static_cast<std::size_t>(cqe.res));
       }
