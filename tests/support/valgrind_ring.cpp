@@ -57,34 +57,39 @@ struct reads {
 
 thread_local reads in_kernel;
 
-int submit(io_uring* ring) {
-  using call = int (*)(io_uring*);
-  static const auto real =
-      reinterpret_cast<call>(::dlsym(RTLD_NEXT, "io_uring_submit_and_get_events"));
-  const io_uring_sq& queue = ring->sq;
-  for (unsigned at = queue.sqe_head; at != queue.sqe_tail; ++at) {
-    in_kernel.add(queue.sqes[at & *queue.kring_mask]);
-  }
-  const int submitted = real(ring);
-  // Only looked at, not taken: so each may be seen more than once.
-  unsigned head = 0;
-  const io_uring_cqe* cqe = nullptr;
-  io_uring_for_each_cqe(ring, head, cqe) in_kernel.end(*cqe);
-  return submitted;
+template <class Call>
+Call in_liburing(const char* name) {
+  return reinterpret_cast<Call>(::dlsym(RTLD_NEXT, name));
 }
 
 }  // namespace
 
-extern "C" int io_uring_submit_and_get_events(io_uring* ring) { return submit(ring); }
+extern "C" int io_uring_submit_and_get_events(io_uring* ring) {
+  static const auto real =
+      in_liburing<decltype(&io_uring_submit_and_get_events)>("io_uring_submit_and_get_events");
+  const io_uring_sq& queue = ring->sq;
+  for (unsigned at = queue.sqe_head; at != queue.sqe_tail; ++at) {
+    in_kernel.add(queue.sqes[at & *queue.kring_mask]);
+  }
+  return real(ring);
+}
+
+extern "C" unsigned io_uring_peek_batch_cqe(io_uring* ring, io_uring_cqe** cqes, unsigned count) {
+  static const auto real =
+      in_liburing<decltype(&io_uring_peek_batch_cqe)>("io_uring_peek_batch_cqe");
+  const unsigned found = real(ring, cqes, count);
+  for (unsigned i = 0; i < found; ++i) in_kernel.end(*cqes[i]);
+  return found;
+}
 
 extern "C" int io_uring_submit_and_wait(io_uring* ring, unsigned wait_nr) {
-  const int submitted = submit(ring);
+  const int submitted = io_uring_submit_and_get_events(ring);
   if (submitted < 0) return submitted;
   while (io_uring_cq_ready(ring) < wait_nr) {
     // With deferred task work the ring may not look readable before it is entered again.
     pollfd completions{ring->ring_fd, POLLIN, 0};
     if (::poll(&completions, 1, 1) < 0) break;  // a signal: as the call it stands for
-    const int error = submit(ring);
+    const int error = io_uring_submit_and_get_events(ring);
     if (error < 0) return error;
   }
   return submitted;
