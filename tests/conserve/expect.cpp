@@ -151,6 +151,15 @@ class rules {
   }
 
   void add_usual() {
+    if (of_.from == kind::eventfd && of_.nbytes < 8) {
+      add(refused(EINVAL, side::in));
+    } else {
+      add_whole();
+    }
+    add_partial();
+  }
+
+  void add_whole() {
     const std::vector<room> rooms = rooms_of(all_, of_);
     std::uint64_t least = want_;
     for (const room& each : rooms) least = std::min(least, each.bytes);
@@ -168,13 +177,15 @@ class rules {
         add({stop_reason::end_of_file, 0, side::none, want_, want_, want_});
       }
     }
-    if (of_.from == kind::eventfd && of_.nbytes < 8) {
-      all_of_them_.clear();
-      may_fail(EINVAL, side::in, 0);
-    }
+  }
+
+  void add_partial() {
     // A limit cuts a write where it likes.
     const bool cut = of_.to == kind::direct && all_.limit == limit::file_size;
-    if (!is_aligned(of_) || cut) {
+    // A target with room for less than a block at a time, and nobody may wait for more.
+    const bool small = of_.from == kind::direct && is_nonblock(of_) &&
+                       (is_tty(of_.to) || (of_.out_buffer != 0 && of_.out_buffer < 16'384));
+    if (!is_aligned(of_) || cut || small) {
       may_fail(EINVAL, side::in);
       may_fail(EINVAL, side::out);
     }
@@ -218,7 +229,8 @@ class rules {
     switch (of_.event) {
       case event::reader_closes:
       case event::reader_resets:
-        if (of_.event_at >= want_ && !is_tty(of_.to)) break;
+        // From pipe to pipe the kernel looks for readers even when there is nothing to move.
+        if (of_.event_at > want_ && !is_tty(of_.to)) break;
         may_fail(EPIPE, side::out);
         if (is_socket(of_.to)) may_fail(ECONNRESET, side::out);
         if (of_.to == kind::datagram) may_fail(ECONNREFUSED, side::out);

@@ -21,6 +21,9 @@
 #include "zc/fd.hpp"
 
 #if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define CONSERVE_SANITIZED 1
+#endif
 #if __has_feature(address_sanitizer)
 #include <sanitizer/lsan_interface.h>
 #define CONSERVE_LOOKS_FOR_LEAKS 1
@@ -73,10 +76,12 @@ void store(report& to, const schedule& all, const std::string& problems, const o
 }
 
 void in_child(const schedule& all, report& to) {
-  // zc has to cope with SIGPIPE and SIGXFSZ as they are by default.
-  ::signal(SIGALRM, SIG_DFL);
-  ::signal(SIGPIPE, SIG_DFL);
-  ::signal(SIGXFSZ, SIG_DFL);
+  // zc has to cope with SIGPIPE and SIGXFSZ as they are by default; and a crash here is not one of
+  // the test program, which may have handlers for it.
+  for (const int each : {SIGALRM, SIGPIPE, SIGXFSZ, SIGABRT}) ::signal(each, SIG_DFL);
+#ifndef CONSERVE_SANITIZED
+  for (const int each : {SIGSEGV, SIGFPE, SIGILL, SIGTERM, SIGINT}) ::signal(each, SIG_DFL);
+#endif
   try {
     const observation seen = run_step(all, workspace());
     std::string problems = problems_of(all, seen);
