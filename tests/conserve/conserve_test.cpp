@@ -51,13 +51,22 @@ conserve::schedule crowded(conserve::fault fault) {
   return made;
 }
 
+/// What is found of a fault. On a busy machine all the deadlines may be over before the faulty
+/// move.
+std::string problems_with(const conserve::schedule& faulty) {
+  conserve::guard guard(60s);
+  std::string problems;
+  for (int i = 0; i < 20 && problems.empty(); ++i) problems = guard.run(faulty).problems;
+  return problems;
+}
+
 /// Finds a planted fault, and shortens the schedule for some time.
 conserve::shrunk find(conserve::fault fault, std::chrono::seconds time) {
   conserve::guard guard(20s);
   const conserve::schedule faulty = crowded(fault);
-  const conserve::verdict seen = guard.run(faulty);
-  REQUIRE(seen.problems != "");
-  return conserve::shrink(faulty, seen.problems, guard, 3, time);
+  const std::string problems = problems_with(faulty);
+  REQUIRE(problems != "");
+  return conserve::shrink(faulty, problems, guard, 3, time);
 }
 
 }  // namespace
@@ -109,9 +118,12 @@ TEST_CASE("conserve: what is simpler comes to an end") {
     REQUIRE(steps < 100'000);
     const std::vector<conserve::schedule> simpler = conserve::simpler_than(what);
     if (simpler.empty()) break;
-    what = simpler.back();
+    what = simpler[static_cast<std::size_t>(steps) % simpler.size()];
   }
-  CHECK(what.lanes.empty());
+  CHECK(what.lanes.size() == 1);
+  CAPTURE(conserve::to_line(what));
+  const bool is_plain = what.lanes[0] == conserve::lane();
+  CHECK(is_plain);
 }
 
 TEST_CASE("conserve: without a disturbance only one ending is allowed") {
@@ -149,7 +161,7 @@ TEST_SUITE_END();
 
 TEST_SUITE_BEGIN("kernel");
 
-TEST_CASE("conserve: every byte of some random transfers is accounted for") { walk(1, 150, 4s); }
+TEST_CASE("conserve: every byte of some random transfers is accounted for") { walk(1, 150, 3s); }
 
 TEST_CASE("conserve: each kind of source and of target takes part") {
   conserve::guard guard(60s);
@@ -184,7 +196,7 @@ TEST_CASE("conserve: a byte that the kernel loses, doubles or makes up is found"
                                       conserve::fault::swallowed, conserve::fault::foreign}) {
     const conserve::schedule faulty = crowded(fault);
     CAPTURE(conserve::to_line(faulty));
-    CHECK(guard.run(faulty).problems != "");
+    CHECK(problems_with(faulty) != "");
   }
 }
 

@@ -235,7 +235,11 @@ class rules {
         if (is_socket(of_.to)) may_fail(ECONNRESET, side::out);
         if (of_.to == kind::datagram) may_fail(ECONNREFUSED, side::out);
         if (of_.to == kind::datagram) may_fail(ENOTCONN, side::out);
-        if (is_tty(of_.to)) may_fail(EIO, side::out);
+        if (is_tty(of_.to)) {
+          may_fail(EIO, side::out);
+          // A tty that was hung up has no splice any more.
+          if (is_forced_splice(of_)) may_fail(EINVAL, side::out);
+        }
         break;
       case event::shut_in:
       case event::truncate:

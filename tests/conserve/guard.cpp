@@ -17,17 +17,12 @@
 #include <system_error>
 
 #include "conserve/check.hpp"
+#include "conserve/sanitizers.hpp"
 #include "conserve/step.hpp"
 #include "zc/fd.hpp"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CONSERVE_SANITIZED 1
-#endif
-#if __has_feature(address_sanitizer)
+#ifdef CONSERVE_ASAN
 #include <sanitizer/lsan_interface.h>
-#define CONSERVE_LOOKS_FOR_LEAKS 1
-#endif
 #endif
 
 namespace conserve {
@@ -79,13 +74,13 @@ void in_child(const schedule& all, report& to) {
   // zc has to cope with SIGPIPE and SIGXFSZ as they are by default; and a crash here is not one of
   // the test program, which may have handlers for it.
   for (const int each : {SIGALRM, SIGPIPE, SIGXFSZ, SIGABRT}) ::signal(each, SIG_DFL);
-#ifndef CONSERVE_SANITIZED
+#if !defined(CONSERVE_ASAN) && !defined(CONSERVE_TSAN)
   for (const int each : {SIGSEGV, SIGFPE, SIGILL, SIGTERM, SIGINT}) ::signal(each, SIG_DFL);
 #endif
   try {
     const observation seen = run_step(all, workspace());
     std::string problems = problems_of(all, seen);
-#ifdef CONSERVE_LOOKS_FOR_LEAKS
+#ifdef CONSERVE_ASAN
     if (__lsan_do_recoverable_leak_check() != 0) problems += "memory has leaked\n";
 #endif
     store(to, all, problems, &seen);

@@ -89,11 +89,11 @@ void add_simpler_fields(const Of& what, const Of& usual, Walk walk, Make make) {
     walk(usual, [&](std::string_view other, const auto& plain) {
       if constexpr (std::is_same_v<decltype(value), decltype(plain)>) {
         if (name != other || name == "fault") return;
-        for (const auto& next : simpler_values(value, plain)) {
+        using field = std::decay_t<decltype(value)>;
+        for (const field next : simpler_values(value, plain)) {
           Of changed = what;
           walk(changed, [&](std::string_view third, auto& slot) {
-            if constexpr (std::is_same_v<std::decay_t<decltype(slot)>,
-                                         std::decay_t<decltype(next)>>) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(slot)>, field>) {
               if (third == name) slot = next;
             }
           });
