@@ -83,6 +83,9 @@ void draw_call(drawer& random, lane& of) {
   } else if (of.from == kind::sparse) {
     of.offset = static_cast<std::int64_t>(sparse_base - random.below(200'000));
   }
+  if (of.from == kind::sparse && swallows(of.to) && random.one_in(3)) {
+    of.offset = 0;  // more than 32 bits can count, and yet soon over
+  }
   if (!has_offset(of.from) && random.one_in(40)) of.offset = 1;
   if (!has_offset(of.from) && random.one_in(10)) of.offset = zc::file_position;
   if (random.one_in(300)) of.offset = -2;

@@ -76,7 +76,8 @@ std::vector<room> rooms_of(const schedule& all, const lane& of) {
 
 /// Whether blocks of O_DIRECT are met by every move, whatever its size.
 bool is_aligned(const lane& of) {
-  const bool source_in_pages = is_file(of.from) || of.from == kind::zero;
+  const bool source_in_pages =
+      (is_file(of.from) || of.from == kind::zero) && of.event != event::truncate;
   if (of.from == kind::direct && start_of(of) % page != 0) return false;
   const bool whole = wanted(of, 0) % page == 0;
   // Where zc reads, it reads a whole block at the end of the file.
@@ -104,7 +105,10 @@ class rules {
       : all_(all), of_(of), want_(wanted(of, proc_size)) {}
 
   std::vector<ending_rule> collect() {
-    if (const auto why = refusal(of_)) return {*why};
+    if (const auto why = refusal(of_)) {
+      add(*why);
+      if (!may_hang_up()) return all_of_them_;
+    }
     if (of_.nbytes == 0 || (is_file(of_.from) && want_ == 0)) {
       // Nothing to take: complete, unless it is cancelled before it looks.
       add({stop_reason::complete, 0, side::none, 0, 0, 0});
@@ -144,6 +148,12 @@ class rules {
     add_peers();
     add_disturbances();
     return true;
+  }
+
+  /// A tty that was hung up before the call is no tty to isatty(3), and not refused as one.
+  bool may_hang_up() const {
+    return (is_tty(of_.from) && of_.ending != ending::stay) ||
+           (is_tty(of_.to) && of_.event == event::reader_closes);
   }
 
   bool may_lack_pipe() const {

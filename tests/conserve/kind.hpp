@@ -48,6 +48,8 @@ constexpr bool has_messages(kind of) { return of == kind::seqpacket || of == kin
 constexpr bool is_socket(kind of) { return of >= kind::tcp && of <= kind::datagram; }
 /// Somebody is at its other end.
 constexpr bool has_peer(kind of) { return of >= kind::pipe && of <= kind::datagram; }
+/// What is written to it is gone.
+constexpr bool swallows(kind of) { return of == kind::zero || of == kind::null; }
 /// It takes an offset; the devices ignore it.
 constexpr bool has_offset(kind of) { return is_file(of) || (of >= kind::zero && of <= kind::proc); }
 /// Whether its reader can be told that no more will come, with all that was sent before still

@@ -113,6 +113,17 @@ void normalise_sizes(lane& of) {
   if (has_messages(of.to)) of.out_buffer = 0;
 }
 
+/// All of a sparse file is for nobody who would keep it.
+void normalise_sparse(lane& of) {
+  constexpr std::uint64_t earliest = sparse_base - (1 << 20);
+  if (of.from != kind::sparse || swallows(of.to)) return;
+  if (of.offset == zc::file_position) {
+    if (of.in_position < earliest) of.in_position = sparse_base;
+  } else if (of.offset >= 0 && static_cast<std::uint64_t>(of.offset) < earliest) {
+    of.offset = static_cast<std::int64_t>(sparse_base);
+  }
+}
+
 void normalise_event(lane& of) {
   const auto fits = [&] {
     switch (of.event) {
@@ -215,6 +226,7 @@ void normalise(schedule& what) {
     // Growing the source would meet the same limit.
     if (what.limit == limit::file_size && each.event == event::grow) each.event = event::none;
     normalise_sizes(each);
+    normalise_sparse(each);
     normalise_event(each);
     normalise_rest(each);
     if (may_wait_for_ever(each) && each.cancel_us == 0 && each.deadline_us == 0) {
