@@ -152,7 +152,10 @@ void draw_disturbance(drawer& random, lane& of) {
   if (random.one_in(3)) of.start_us = random.microseconds() / 4;
   of.dup2 = random.one_in(4);
   if (random.one_in(2)) return;
-  of.event = static_cast<event>(1 + random.below(event_names.size() - 1));
+  for (int i = 0; i < 8 && of.event == event::none; ++i) {
+    const auto drawn = static_cast<event>(1 + random.below(event_names.size() - 1));
+    if (applies(drawn, of)) of.event = drawn;
+  }
   switch (of.event) {
     case event::shut_in:
     case event::shut_out:

@@ -125,28 +125,7 @@ void normalise_sparse(lane& of) {
 }
 
 void normalise_event(lane& of) {
-  const auto fits = [&] {
-    switch (of.event) {
-      case event::none:
-        return true;
-      case event::feeder_stalls:
-        return has_peer(of.from);
-      case event::reader_stalls:
-      case event::reader_closes:
-        return has_peer(of.to);
-      case event::reader_resets:
-        return of.to == kind::tcp;
-      case event::shut_in:
-        return is_socket(of.from);
-      case event::shut_out:
-        return is_socket(of.to);
-      case event::truncate:
-      case event::grow:
-        return of.from == kind::file || of.from == kind::memfd;
-    }
-    return false;
-  };
-  if (!fits()) of.event = event::none;
+  if (!applies(of.event, of)) of.event = event::none;
   if (of.event == event::none) of.event_at = 0;
   if (of.event != event::truncate && of.event != event::grow) of.event_bytes = 0;
   if (of.event == event::truncate) of.event_bytes = std::min(of.event_bytes, of.size);
@@ -182,6 +161,28 @@ void normalise_rest(lane& of) {
 }
 
 }  // namespace
+
+bool applies(event what, const lane& to) {
+  switch (what) {
+    case event::none:
+      return true;
+    case event::feeder_stalls:
+      return has_peer(to.from);
+    case event::reader_stalls:
+    case event::reader_closes:
+      return has_peer(to.to);
+    case event::reader_resets:
+      return to.to == kind::tcp;
+    case event::shut_in:
+      return is_socket(to.from);
+    case event::shut_out:
+      return is_socket(to.to);
+    case event::truncate:
+    case event::grow:
+      return to.from == kind::file || to.from == kind::memfd;
+  }
+  return false;
+}
 
 std::string to_line(const schedule& of) {
   std::string line;

@@ -166,6 +166,9 @@ std::string to_line(const schedule& of);
 /// understand.
 schedule from_line(std::string_view line);
 
+/// Whether this can happen to such a transfer.
+bool applies(event what, const lane& to);
+
 /// Changes what contradicts itself, so that every schedule means something definite, and ends: what
 /// would rightly wait for ever gets a deadline.
 void normalise(schedule& what);

@@ -262,7 +262,7 @@ std::string drain(lane_run& run, std::uint64_t fed) {
     const ssize_t got = ::read(run.in.spare.get(), buffer.data(), buffer.size());
     if (got > 0) {
       all.append(buffer, 0, static_cast<std::size_t>(got));
-    } else if (got == 0 || errno != EAGAIN) {
+    } else if (got == 0 || errno != EAGAIN || all.size() >= expected) {
       break;
     }
   }
@@ -321,9 +321,9 @@ std::string problem_in(const lane_run& run, const std::string& proc) {
     }
     const char before = i < plan.out_size ? support::byte_at(i, run.background) : '\0';
     // A write with O_DIRECT that fails may have written blocks all the same; what it was to write
-    // is in the remainder.
-    if (plan.to == kind::direct && run.seen.done.reason == zc::stop_reason::failed && i >= begin &&
-        i - begin < run.seen.done.taken &&
+    // is in the remainder, or still in the source.
+    if (plan.to == kind::direct && run.seen.done.reason > zc::stop_reason::end_of_file &&
+        i >= begin &&
         are_source_bytes(plan, run.salt, proc, {&bytes[i - from], 1}, start_of(plan) + i - begin)) {
       continue;
     }
