@@ -9,9 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <memory>
 #include <system_error>
 
 #include "support/descriptors.hpp"
@@ -149,9 +146,10 @@ bool are_source_bytes(const lane& of, unsigned salt, const std::string& proc_tex
     case kind::zero:
       return bytes.find_first_not_of('\0') == std::string_view::npos;
     case kind::proc:
-      return position <= proc_text.size() && proc_text.compare(position, bytes.size(), bytes) == 0;
+      return position < proc_text.size() && proc_text.compare(position, bytes.size(), bytes) == 0;
     case kind::eventfd:
-      return bytes == std::string_view("\7\0\0\0\0\0\0\0", 8).substr(position, bytes.size());
+      return position < 8 &&
+             bytes == std::string_view("\7\0\0\0\0\0\0\0", 8).substr(position, bytes.size());
     default:
       break;
   }

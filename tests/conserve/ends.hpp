@@ -21,9 +21,6 @@ struct end {
 unsigned source_salt(const schedule& all, std::size_t lane);
 unsigned background_salt(const schedule& all, std::size_t lane);
 
-/// The byte at a position of the source.
-char source_byte(const lane& of, unsigned salt, std::uint64_t position);
-
 /// `bytes` are those of the source from `position` on. For what has no known contents always true.
 bool are_source_bytes(const lane& of, unsigned salt, const std::string& proc_text,
                       std::string_view bytes, std::uint64_t position);
