@@ -29,7 +29,7 @@ std::uint64_t end_of(const lane& of) { return base_of(of.from) + of.size; }
 ending_rule refused(int error, side where) { return {stop_reason::failed, error, where, 0, 0, 0}; }
 
 /// Section 1 of the contract: what is an error before a byte moves, in the order of the options.
-std::optional<ending_rule> refusal(const lane& of) {
+std::optional<ending_rule> refusal(const lane& of, bool ttys_hung_up) {
   if ((of.flags & ~known_flags) != 0) return refused(EINVAL, side::none);
   if (of.offset < zc::file_position) return refused(EINVAL, side::in);
   if (!has_offset(of.from) && of.offset > 0) return refused(ESPIPE, side::in);
@@ -44,8 +44,8 @@ std::optional<ending_rule> refusal(const lane& of) {
   if (of.to == kind::append && of.out_offset > 0) return refused(EINVAL, side::out);
   if (is_forced_splice(of) && of.to == kind::append) return refused(EINVAL, side::out);
   if (of.route == zc::route::direct) {
-    const auto may_block = [](kind is, bool nonblock) {
-      return (is_socket(is) || is_tty(is)) && !nonblock;
+    const auto may_block = [ttys_hung_up](kind is, bool nonblock) {
+      return (is_socket(is) || (is_tty(is) && !ttys_hung_up)) && !nonblock;
     };
     if (may_block(of.from, of.in_nonblock)) return refused(EINVAL, side::in);
     if (may_block(of.to, of.out_nonblock)) return refused(EINVAL, side::out);
@@ -105,9 +105,13 @@ class rules {
       : all_(all), of_(of), want_(wanted(of, proc_size)) {}
 
   std::vector<ending_rule> collect() {
-    if (const auto why = refusal(of_)) {
+    if (const auto why = refusal(of_, false)) {
       add(*why);
       if (!may_hang_up()) return all_of_them_;
+      if (const auto other = refusal(of_, true)) {
+        add(*other);
+        return all_of_them_;
+      }
     }
     if (of_.nbytes == 0 || (is_file(of_.from) && want_ == 0)) {
       // Nothing to take: complete, unless it is cancelled before it looks.
