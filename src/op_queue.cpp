@@ -4,8 +4,6 @@
 
 #include <cerrno>
 
-#include "tsan.hpp"
-
 namespace zc::detail {
 
 namespace {
@@ -58,7 +56,6 @@ bool op_queue::fill_submission(operation& op) {
   sqe->user_data = reinterpret_cast<std::uint64_t>(&op);
   op.stage_ = operation::stage::in_kernel;
   ++op.completions_due_;
-  tsan_release(&op);
   return true;
 }
 
@@ -120,7 +117,6 @@ void op_queue::complete(completion arrived) noexcept {
   }
   auto& op = *reinterpret_cast<operation*>(user_data & ~cancel_bit);
   if ((user_data & cancel_bit) == 0) {
-    tsan_acquire(&op);
     op.raw_ = result;
     // A cancel that is not in the ring yet has nothing left to do.
     if (op.cancel_wanted_ && !cancels_.remove(op)) unheard_.remove(op);

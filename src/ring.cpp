@@ -41,6 +41,10 @@ int forbidden_call(int ring) noexcept {
   return 0;
 }
 
+std::size_t sqes_bytes(const io_uring& ring) noexcept {
+  return *ring.sq.kring_entries * sizeof(io_uring_sqe);
+}
+
 }  // namespace
 
 std::string explain_setup_failure(int error_number) {
@@ -100,11 +104,13 @@ ring::ring(const context_options& options) : workers_(options.workers) {
     io_uring_queue_exit(&ring_);
     throw_ring_error(why_not, explain_setup_failure(why_not).c_str());
   }
-  tsan_acquire(&tsan_ring_memory);
+  tsan_mapped(ring_.sq.ring_ptr, ring_.sq.ring_sz);
+  tsan_mapped(ring_.sq.sqes, sqes_bytes(ring_));
 }
 
 ring::~ring() {
-  tsan_release(&tsan_ring_memory);
+  tsan_unmapped(ring_.sq.ring_ptr, ring_.sq.ring_sz);
+  tsan_unmapped(ring_.sq.sqes, sqes_bytes(ring_));
   io_uring_queue_exit(&ring_);
 }
 

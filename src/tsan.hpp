@@ -1,7 +1,7 @@
 #pragma once
 
-// ThreadSanitizer cannot see ordering that passes through the kernel: what a coroutine wrote before
-// it submitted an op happens before what a kernel thread, or the reaper, does with its completion.
+// ThreadSanitizer knows nothing of io_uring, and need not: an op is submitted and taken back on one
+// thread, and what the kernel does in between it does not watch.
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -15,22 +15,27 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+#include <cstddef>
+
 namespace zc::detail {
 
-inline void tsan_release([[maybe_unused]] void* at) noexcept {
+/// For memory that liburing has just mapped, or is about to unmap, without the C library: so that
+/// ThreadSanitizer does not take a new ring for an old one, perhaps of another thread, that was at
+/// the same address. Page by page, as the old one need not have been of the same size.
+inline void tsan_mapped([[maybe_unused]] void* at, [[maybe_unused]] std::size_t size) noexcept {
 #ifdef ZC_TSAN
-  __tsan_release(at);
+  for (std::size_t page = 0; page < size; page += 4096) {
+    __tsan_acquire(static_cast<char*>(at) + page);
+  }
 #endif
 }
 
-inline void tsan_acquire([[maybe_unused]] void* at) noexcept {
+inline void tsan_unmapped([[maybe_unused]] void* at, [[maybe_unused]] std::size_t size) noexcept {
 #ifdef ZC_TSAN
-  __tsan_acquire(at);
+  for (std::size_t page = 0; page < size; page += 4096) {
+    __tsan_release(static_cast<char*>(at) + page);
+  }
 #endif
 }
-
-/// Stands for the mappings of all rings. liburing maps and unmaps without the C library, so that
-/// ThreadSanitizer takes a new ring for an old one, perhaps of another thread, at its address.
-inline char tsan_ring_memory;
 
 }  // namespace zc::detail

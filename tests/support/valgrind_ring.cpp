@@ -12,9 +12,12 @@
 #include <dlfcn.h>
 #include <liburing.h>
 #include <poll.h>
+#include <signal.h>
 #include <valgrind/memcheck.h>
 
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -82,10 +85,20 @@ extern "C" unsigned io_uring_peek_batch_cqe(io_uring* ring, io_uring_cqe** cqes,
   return found;
 }
 
-extern "C" int io_uring_submit_and_wait(io_uring* ring, unsigned wait_nr) {
+extern "C" int io_uring_submit_and_wait_timeout(io_uring* ring, io_uring_cqe** first,
+                                                unsigned wait_nr, __kernel_timespec* limit,
+                                                sigset_t* /*none*/) {
+  using std::chrono::steady_clock;
+  const auto begun = steady_clock::now();
   const int submitted = io_uring_submit_and_get_events(ring);
   if (submitted < 0) return submitted;
+  *first = nullptr;
   while (io_uring_cq_ready(ring) < wait_nr) {
+    if (limit != nullptr &&
+        steady_clock::now() - begun >=
+            std::chrono::seconds(limit->tv_sec) + std::chrono::nanoseconds(limit->tv_nsec)) {
+      return -ETIME;
+    }
     // With deferred task work the ring may not look readable before it is entered again.
     pollfd completions{ring->ring_fd, POLLIN, 0};
     if (::poll(&completions, 1, 1) < 0) break;  // a signal: as the call it stands for
@@ -93,4 +106,9 @@ extern "C" int io_uring_submit_and_wait(io_uring* ring, unsigned wait_nr) {
     if (error < 0) return error;
   }
   return submitted;
+}
+
+extern "C" int io_uring_submit_and_wait(io_uring* ring, unsigned wait_nr) {
+  io_uring_cqe* first = nullptr;
+  return io_uring_submit_and_wait_timeout(ring, &first, wait_nr, nullptr, nullptr);
 }
