@@ -21,8 +21,7 @@ namespace {
 constexpr std::size_t copy_bytes = 64 * 1024;
 // No more is kept for a few bytes that wait for `out`.
 constexpr std::size_t small_bytes = 4096;
-// O_DIRECT wants memory, offset and length at multiples of the device's block, which divide this.
-constexpr std::size_t block_bytes = 4096;
+constexpr std::size_t block_bytes = endpoint::block_bytes;
 
 /// Memory for `size` bytes, at a block's boundary inside a larger allocation.
 class copy_buffer {
@@ -68,12 +67,12 @@ std::int64_t offset_of(const endpoint& end, std::int64_t next) noexcept {
 }
 
 void finish_read(const mover& m, std::int64_t from, std::size_t nbytes) noexcept {
-  if (!at_file_position(m.in, m.in_at)) return;
+  if (!at_file_position(m.in, m.in_at) || from < 0) return;
   ::lseek(m.in.fd, from + static_cast<std::int64_t>(nbytes), SEEK_SET);
 }
 
 void finish_write(const mover& m, std::int64_t from, std::size_t nbytes) noexcept {
-  if (!at_file_position(m.out, m.out_at)) return;
+  if (!at_file_position(m.out, m.out_at) || from < 0) return;
   if (m.out.append) {
     ::lseek(m.out.fd, 0, SEEK_END);
   } else {
@@ -101,11 +100,14 @@ task<outcome> copy(mover& m, bool to_the_end) {
     if (m.staged.empty() && copied && !to_the_end) co_return outcome::copy_some;
     co_await breather(m);
     const bool reading = m.staged.empty();
-    const side where = reading ? side::in : side::out;
+    side where = reading ? side::in : side::out;
     std::error_code error;
     if (reading) {
       error = co_await ready(m, m.in, POLLIN);
-      if (!error && m.has(splice_flags::nonblock)) error = co_await ready(m, m.out, POLLOUT);
+      if (!error && m.has(splice_flags::nonblock)) {
+        error = co_await ready(m, m.out, POLLOUT);
+        if (error) where = side::out;
+      }
     } else if (wait_out) {
       error = co_await ready(m, m.out, POLLOUT);
     }
@@ -115,7 +117,7 @@ task<outcome> copy(mover& m, bool to_the_end) {
       error = m.check_message(nbytes);
       if (!error) {
         // O_DIRECT reads whole blocks; those beyond what was asked for are left in the file.
-        const bool whole_blocks = m.in.direct_io && m.in.is == endpoint::kind::file;
+        const bool whole_blocks = m.in.in_blocks();
         const std::size_t asked =
             whole_blocks ? (nbytes + block_bytes - 1) / block_bytes * block_bytes : nbytes;
         // Memory only now: an idle transfer holds none.
@@ -129,7 +131,7 @@ task<outcome> copy(mover& m, bool to_the_end) {
         if (moved && *moved > 0) {
           const std::size_t size = std::min(*moved, nbytes);
           finish_read(m, at, size);
-          m.staged = std::move(buffer).take_first(size, m.out.direct_io);
+          m.staged = std::move(buffer).take_first(size, m.out.in_blocks());
           m.took(size);
           continue;
         }

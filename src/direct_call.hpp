@@ -7,9 +7,9 @@ namespace zc::detail {
 
 class ring;
 
-/// System calls on the calling thread, each with the arguments and the result of the op of the same
-/// name: a count, or -errno. An offset of -1 is NULL. `beside` is the ring whose interposer, if it
-/// has one, sees them.
+// System calls on the calling thread, each with the arguments and the result of the op of the same
+// name: a count, or -errno. An offset of -1 is NULL. `beside` is the ring whose interposer, if it
+// has one, sees them.
 
 struct splice_arguments {
   int in;

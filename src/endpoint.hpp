@@ -38,6 +38,12 @@ struct endpoint {
   dev_t device = 0;                   // with inode: which pipe it is
   ino_t inode = 0;
 
+  /// What O_DIRECT wants memory, offset and length to be multiples of: the device's block divides
+  /// it.
+  static constexpr std::size_t block_bytes = 4096;
+  /// Whether it is read and written in whole blocks. (O_DIRECT on a pipe is something else.)
+  bool in_blocks() const noexcept { return direct_io && is == kind::file; }
+
   /// Whether waiting for it makes sense: a file is always ready.
   bool pollable() const noexcept { return is != kind::file; }
 

@@ -25,6 +25,23 @@ class loop::root final : public joiner {
   }
 };
 
+/// Makes a scope the one that stop() cancels, and forgets a stop at its end.
+class loop::current_run {
+ public:
+  current_run(loop& here, cancel_scope& scope) noexcept : here_(here) {
+    here_.running_scope_ = &scope;
+  }
+  current_run(const current_run&) = delete;
+  current_run& operator=(const current_run&) = delete;
+  ~current_run() {
+    here_.running_scope_ = nullptr;
+    here_.stop_wanted_.store(false, std::memory_order_relaxed);
+  }
+
+ private:
+  loop& here_;
+};
+
 loop::loop(const context_options& options)
     : ring_(options),
       ops_(ring_),
@@ -68,7 +85,7 @@ void loop::run(promise_base& work) {
   const signal_mask quiet;
   const running_here here(*this);
   root main;
-  running_scope_ = &main.scope;
+  const current_run one(*this, main.scope);
   work.post_in({this, &main.scope}, main);
   while (!main.done) {
     run_ready();
@@ -79,8 +96,6 @@ void loop::run(promise_base& work) {
   // A kernel worker can let go of an op's files after its completion, and then it takes this thread
   // to do so: nobody may enter the ring again for long, and a peer would wait for its end of file.
   ring_.enter(ring::do_not_wait);
-  running_scope_ = nullptr;
-  stop_wanted_.store(false, std::memory_order_relaxed);
   if (background_ && background_->error_) {
     const std::exception_ptr first = background_->error_;
     // A cancelled scope stays so. Its tasks end here; what they make of it is not for a later run.

@@ -17,7 +17,7 @@
 
 namespace zc::detail {
 
-/// What a context is made of: the scheduler, the ring with its ops, and the pipes.
+/// What a context is made of: the scheduler, the ring with its ops, the timers, and the pipes.
 class loop final : public scheduler {
  public:
   explicit loop(const context_options& options);
@@ -38,6 +38,7 @@ class loop final : public scheduler {
 
  private:
   class root;
+  class current_run;
 
   void turn(bool wait) override;
   void wake() noexcept override;

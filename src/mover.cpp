@@ -98,7 +98,8 @@ outcome mover::source_ended() noexcept {
     // A file that makes its content up may give it to read(2) and not to splice(2).
     if (!forced()) return outcome::cannot_splice;
     std::byte first{};
-    if (direct_read(kernel(), in.fd, &first, 1, std::max<std::int64_t>(in_at, 0)) > 0) {
+    const std::int64_t at = in_at >= 0 ? in_at : ::lseek(in.fd, 0, SEEK_CUR);
+    if (direct_read(kernel(), in.fd, &first, 1, std::max<std::int64_t>(at, 0)) > 0) {
       stop(errno_code(EINVAL), side::in);
       return outcome::over;
     }
@@ -168,9 +169,9 @@ std::error_code mover::check_message(std::size_t room) const noexcept {
 std::size_t mover::take_limit_bytes() const noexcept {
   if (!has(splice_flags::nonblock)) return std::numeric_limits<std::size_t>::max();
   const std::size_t room = out.room_bytes();
-  // Whole blocks of an O_DIRECT file: after a part of one there is no going on.
-  constexpr std::size_t block_bytes = 4096;
-  return in.direct_io && room > block_bytes ? room / block_bytes * block_bytes : room;
+  if (!in.in_blocks()) return room;
+  // Whole ones, one at least: after a part of one there is no going on.
+  return std::max(room / endpoint::block_bytes, std::size_t{1}) * endpoint::block_bytes;
 }
 
 void ready::prepare(io_uring_sqe& sqe) noexcept {

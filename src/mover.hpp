@@ -104,8 +104,8 @@ task<outcome> through_pipe(mover& m);
 /// in → memory → out, to the end; or, where not `to_the_end`, one buffer's worth.
 task<outcome> copy(mover& m, bool to_the_end);
 
-/// `co_await ready(m, end, POLLIN)`: waits for a descriptor, without one in kernel or thread's way.
-/// No error when it is ready; EAGAIN when it is not and the caller said nonblock.
+/// `co_await ready(m, end, POLLIN)`: waits for a descriptor, holding up neither the thread nor a
+/// kernel worker. No error when it is ready; EAGAIN when it is not and the caller said nonblock.
 class ready : public operation {
  public:
   ready(const mover& m, const endpoint& end, short events) noexcept

@@ -3,6 +3,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <fstream>
@@ -146,6 +147,8 @@ bool ring::kernel_has_work() const noexcept {
 
 int ring::wait_for_one(std::chrono::nanoseconds at_most) noexcept {
   if (at_most == for_ever) return io_uring_submit_and_wait(&ring_, 1);
+  // The kernel adds its clock's time to this, and does not look whether that is too much.
+  at_most = std::min<std::chrono::nanoseconds>(at_most, std::chrono::hours(24));
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at_most);
   __kernel_timespec limit{seconds.count(), (at_most - seconds).count()};
   io_uring_cqe* first = nullptr;
@@ -159,8 +162,10 @@ void ring::enter(std::chrono::nanoseconds at_most) {
     show_submissions();
     result = interposer_->enter(wait);
   }
-  if (!wait && io_uring_sq_ready(&ring_) == 0 && !kernel_has_work()) return;
-  if (result == 0) result = wait ? wait_for_one(at_most) : io_uring_submit_and_get_events(&ring_);
+  if (result == 0) {
+    if (!wait && io_uring_sq_ready(&ring_) == 0 && !kernel_has_work()) return;
+    result = wait ? wait_for_one(at_most) : io_uring_submit_and_get_events(&ring_);
+  }
   switch (-result) {
     case EINTR:  // a signal
     case ETIME:

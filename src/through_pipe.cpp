@@ -92,7 +92,7 @@ task<outcome> through_pipe(mover& m) {
   while (lease.holds > 0 ? !m.cut() : !m.over()) {
     co_await breather(m);
     const bool filling = lease.holds == 0;
-    const side where = filling ? side::in : side::out;
+    side where = filling ? side::in : side::out;
     const endpoint& end = filling ? m.in : m.out;
     std::error_code error;
     if (wait_first && end.pollable()) {
@@ -102,6 +102,7 @@ task<outcome> through_pipe(mover& m) {
     // What cannot go out at once is not taken, where the caller would rather come back.
     if (!error && filling && m.has(splice_flags::nonblock)) {
       error = co_await ready(m, m.out, POLLOUT);
+      if (error) where = side::out;
     }
     const verdict waited = m.judge_wait(error, where);
     if (waited == verdict::leave) break;

@@ -6,7 +6,7 @@ namespace zc::detail {
 
 namespace {
 
-task<> ring_after(std::chrono::nanoseconds duration, bool& expired) {
+task<> alarm_after(std::chrono::nanoseconds duration, bool& expired) {
   const std::error_code error = co_await timer(duration);
   expired = !error;
 }
@@ -14,7 +14,7 @@ task<> ring_after(std::chrono::nanoseconds duration, bool& expired) {
 }  // namespace
 
 deadline::deadline(promise_base& work, cancel_scope* parent, std::chrono::nanoseconds after)
-    : work_(work), alarm_(ring_after(after, expired_)) {
+    : work_(work), alarm_(alarm_after(after, expired_)) {
   work_scope_.go_below(parent);
   alarm_scope_.mute();
   alarm_scope_.go_below(parent);

@@ -30,7 +30,7 @@ class timer : public cancellable {
  private:
   friend class timers;
 
-  /// False when it has already ended.
+  /// False when it was cancelled before it began.
   bool start(resumable& waiter) noexcept;
   void end(std::error_code why) noexcept;
 

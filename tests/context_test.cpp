@@ -19,6 +19,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
+#include "support/scripted_kernel.hpp"
 #include "zc/op/close.hpp"
 #include "zc/op/nop.hpp"
 #include "zc/op/poll.hpp"
@@ -412,6 +413,30 @@ TEST_CASE("context: spawning while a spawned task's exception is on its way does
     }
   };
   CHECK_THROWS_WITH_AS(context.run(cleaning_up()), "background", std::runtime_error);
+}
+
+TEST_CASE("context: a run that the ring fails throws, and leaves the context usable") {
+  zc::context context;
+  const auto work = []() -> zc::task<int> {
+    co_await zc::yield();
+    co_return 7;
+  };
+  {
+    support::scripted_kernel broken(
+        {support::fault::kind::enter_fails, EIO, 0, support::fault::ever_after});
+    broken.stand_before(context);
+    std::error_code code;
+    try {
+      context.run(work());
+    } catch (const std::system_error& error) {
+      code = error.code();
+    }
+    CHECK(code == std::errc::io_error);
+  }
+  CHECK(context.run(work()) == 7);
+  context.spawn(zc::sleep_for(std::chrono::hours(1)));
+  context.stop();
+  CHECK_THROWS_AS(context.run(zc::sleep_for(std::chrono::hours(1))), std::system_error);
 }
 
 TEST_CASE("context: made and run 1000 times") {

@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <thread>
 #include <vector>
 
+#include "support/process.hpp"
 #include "zc/context.hpp"
 #include "zc/scope.hpp"
 #include "zc/timeout.hpp"
@@ -46,6 +48,31 @@ TEST_CASE("sleep_for, yield: cancelled ones throw ECANCELED") {
   const auto yielding = []() -> zc::task<> { co_await zc::yield(); };
   CHECK(code_of(zc::sleep_for(1h)) == std::errc::operation_canceled);
   CHECK(code_of(yielding()) == std::errc::operation_canceled);
+}
+
+TEST_CASE("sleep_for, timeout: for ever is for ever, and costs nothing") {
+  const auto for_ever = std::chrono::nanoseconds::max();
+  const auto sleeping_late = [&]() -> zc::task<> {
+    co_await zc::timeout(std::chrono::hours::max(), zc::sleep_for(for_ever));
+  };
+  for (const bool late : {false, true}) {
+    CAPTURE(late);
+    std::stop_source stop;
+    std::thread stopper([&] {
+      std::this_thread::sleep_for(300ms);
+      stop.request_stop();
+    });
+    const auto before = support::cpu_time();
+    std::error_code code;
+    try {
+      zc::run(zc::with_stop(stop.get_token(), late ? sleeping_late() : zc::sleep_for(for_ever)));
+    } catch (const std::system_error& error) {
+      code = error.code();
+    }
+    CHECK(code == std::errc::operation_canceled);
+    CHECK(support::cpu_time() - before < 150ms);
+    stopper.join();
+  }
 }
 
 TEST_CASE("yield: ready tasks take turns") {

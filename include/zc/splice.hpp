@@ -8,7 +8,8 @@
 
 namespace zc {
 
-/// An offset: use the descriptor's file position and advance it, as splice(2) does with NULL.
+/// An offset: use the descriptor's file position and advance it, as splice(2) does with NULL. It
+/// serves one transfer at a time: nobody locks it between two of the same open file.
 inline constexpr std::int64_t file_position = -1;
 
 /// The flags of splice(2), combined with `|`.

@@ -79,8 +79,9 @@ std::string read_all(int fd) {
 std::string read_some(int fd, std::size_t limit) {
   std::string some(limit, '?');
   std::size_t size = 0;
-  pollfd one{fd, POLLIN, 0};
-  while (size<limit&& ::poll(&one, 1, 5000)> 0) {
+  while (size < limit) {
+    pollfd one{fd, POLLIN, 0};
+    if (::poll(&one, 1, 5000) <= 0) break;
     const int got = checked(static_cast<int>(::read(fd, &some[size], limit - size)), "read");
     if (got == 0) break;
     size += static_cast<std::size_t>(got);

@@ -39,7 +39,7 @@ struct fault {
 const std::map<std::string, long>& faults_met();
 
 /// The kernel, following a script. A step is an op's submission, or a system call made directly:
-/// not a cancel, nor what the loop submits for itself, nor a timer of a second or more.
+/// not a cancel, nor what the loop submits for itself.
 class scripted_kernel final : public zc::detail::interposer {
  public:
   explicit scripted_kernel(std::vector<fault> script);
