@@ -56,24 +56,23 @@ int direct_splice(ring& beside, const splice_arguments& asked) noexcept {
                                  out_at >= 0 ? &out_at : nullptr, nbytes, asked.flags));
 }
 
-int direct_read(ring& beside, int fd, void* buffer, std::size_t size,
+int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
                 std::int64_t offset) noexcept {
-  unsigned nbytes = clamp(size);
-  const auto answer = answered(beside, nbytes, [&](io_uring_sqe* shown) {
-    io_uring_prep_read(shown, fd, buffer, nbytes, static_cast<std::uint64_t>(offset));
+  unsigned some = clamp(nbytes);
+  const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
+    io_uring_prep_read(shown, fd, buffer, some, static_cast<std::uint64_t>(offset));
   });
   if (answer) return *answer;
-  return count_or_error(offset >= 0 ? ::pread(fd, buffer, nbytes, offset)
-                                    : ::read(fd, buffer, nbytes));
+  return count_or_error(offset >= 0 ? ::pread(fd, buffer, some, offset) : ::read(fd, buffer, some));
 }
 
-int direct_recv(ring& beside, int fd, void* buffer, std::size_t size, int flags) noexcept {
-  unsigned nbytes = clamp(size);
-  const auto answer = answered(beside, nbytes, [&](io_uring_sqe* shown) {
-    io_uring_prep_recv(shown, fd, buffer, nbytes, flags);
+int direct_recv(ring& beside, int fd, void* buffer, std::size_t nbytes, int flags) noexcept {
+  unsigned some = clamp(nbytes);
+  const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
+    io_uring_prep_recv(shown, fd, buffer, some, flags);
   });
   if (answer) return *answer;
-  return count_or_error(::recv(fd, buffer, nbytes, flags));
+  return count_or_error(::recv(fd, buffer, some, flags));
 }
 
 int direct_poll(ring& beside, int fd, short events) noexcept {

@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <random>
 #include <set>
@@ -406,7 +407,7 @@ TEST_CASE("context: however a process ends with transfers in every phase, it end
   struct report {
     steady::time_point at;
     std::size_t workers = 0;
-    pid_t pid = 0;
+    std::int64_t pid = 0;  // no padding: it goes through a pipe
   };
   for (const way how :
        {way::exit, way::quick_exit, way::abort, way::killed, way::uncaught, way::caught}) {
@@ -456,7 +457,7 @@ TEST_CASE("context: however a process ends with transfers in every phase, it end
     CHECK(last.workers > 0);
     CHECK(now - last.at < 5s);  // 1 s on a machine that has time
     // Reaped: a process is that only when the last of its threads, kernel workers too, has ended.
-    CHECK(::kill(last.pid, 0) == -1);
+    CHECK(::kill(static_cast<pid_t>(last.pid), 0) == -1);
     switch (how) {
       case way::abort:
       case way::uncaught:
