@@ -6,22 +6,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <optional>
 
 #include "ring.hpp"
+#include "zc/detail/operation.hpp"
 
 namespace zc::detail {
 
 namespace {
-
-// No call asks for more, as no submission can.
-constexpr std::size_t most_bytes = 1u << 30;
-
-unsigned clamp(std::size_t nbytes) noexcept {
-  return static_cast<unsigned>(std::min(nbytes, most_bytes));
-}
 
 int count_or_error(ssize_t result) noexcept {
   return result >= 0 ? static_cast<int>(result) : -errno;
@@ -43,12 +36,13 @@ std::optional<int> answered(ring& beside, unsigned& nbytes, Prepare prepare) noe
 
 }  // namespace
 
+void splice_arguments::prepare(io_uring_sqe& sqe) const noexcept {
+  io_uring_prep_splice(&sqe, in, in_at, out, out_at, operation::clamp_length(nbytes), flags);
+}
+
 int direct_splice(ring& beside, const splice_arguments& asked) noexcept {
-  unsigned nbytes = clamp(asked.nbytes);
-  const auto answer = answered(beside, nbytes, [&](io_uring_sqe* shown) {
-    io_uring_prep_splice(shown, asked.in, asked.in_at, asked.out, asked.out_at, nbytes,
-                         asked.flags);
-  });
+  unsigned nbytes = operation::clamp_length(asked.nbytes);
+  const auto answer = answered(beside, nbytes, [&](io_uring_sqe* shown) { asked.prepare(*shown); });
   if (answer) return *answer;
   off_t in_at = asked.in_at;
   off_t out_at = asked.out_at;
@@ -58,7 +52,7 @@ int direct_splice(ring& beside, const splice_arguments& asked) noexcept {
 
 int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
                 std::int64_t offset) noexcept {
-  unsigned some = clamp(nbytes);
+  unsigned some = operation::clamp_length(nbytes);
   const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
     io_uring_prep_read(shown, fd, buffer, some, static_cast<std::uint64_t>(offset));
   });
@@ -67,7 +61,7 @@ int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
 }
 
 int direct_recv(ring& beside, int fd, void* buffer, std::size_t nbytes, int flags) noexcept {
-  unsigned some = clamp(nbytes);
+  unsigned some = operation::clamp_length(nbytes);
   const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
     io_uring_prep_recv(shown, fd, buffer, some, flags);
   });

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+struct io_uring_sqe;
+
 namespace zc::detail {
 
 class ring;
@@ -18,6 +20,9 @@ struct splice_arguments {
   std::int64_t out_at;
   std::size_t nbytes;
   unsigned flags;
+
+  /// Fills the submission in that asks for the same.
+  void prepare(io_uring_sqe& sqe) const noexcept;
 };
 
 int direct_splice(ring& beside, const splice_arguments& asked) noexcept;

@@ -198,10 +198,7 @@ splice_once::splice_once(const mover& m, bool direct, int from, std::int64_t fro
       asked_{from, from_at, to, to_at, nbytes, SPLICE_F_NONBLOCK | (more ? SPLICE_F_MORE : 0u)},
       direct_(direct) {}
 
-void splice_once::prepare(io_uring_sqe& sqe) noexcept {
-  io_uring_prep_splice(&sqe, asked_.in, asked_.in_at, asked_.out, asked_.out_at,
-                       clamp_length(asked_.nbytes), asked_.flags);
-}
+void splice_once::prepare(io_uring_sqe& sqe) noexcept { asked_.prepare(sqe); }
 
 bool splice_once::await_ready() noexcept {
   if (direct_) set_raw(direct_splice(kernel_, asked_));

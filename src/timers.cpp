@@ -50,7 +50,6 @@ std::error_code timer::await_resume() const noexcept {
 timer* timers::meld(timer* one, timer* other) noexcept {
   if (one == nullptr) return other;
   if (other == nullptr) return one;
-  // Of two at the same time, the one that came first is above.
   if (other->at_ < one->at_) std::swap(one, other);
   other->before_ = one;
   other->next_beside_ = one->first_below_;

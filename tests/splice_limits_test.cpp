@@ -127,65 +127,68 @@ int fail(const char* what, std::size_t a, std::size_t b) {
   return 1;
 }
 
-}  // namespace
+/// What 2000 transfers are between, and the pipes that were there before.
+struct crowd {
+  std::vector<support::ends> pairs = narrow_pairs();
+  std::string content = support::bytes_at(0, at_once + size);
+  zc::fd in = support::file_of(content.size());
+  pipes_seen inherited = look_at_pipes(0);
+};
 
-TEST_CASE("splice: 2000 transfers at once of a plain user outgrow its pipe pages, and all end") {
-  const auto body = [] {
-    if (!raise_descriptor_limit()) return 77;
-    const std::vector<support::ends> pairs = narrow_pairs();
-    const std::string content = support::bytes_at(0, at_once + size);
-    const zc::fd in = support::file_of(content.size());
-    const pipes_seen inherited = look_at_pipes(0);
-    if (!support::become_nobody()) return 77;
-    // A pipe for each, as many as there are descriptors: then pages are the only limit.
-    zc::context_options options{.pipes = at_once};
-    zc::context context(options);
-    pipes_seen seen;
-    const auto look = [&] { seen = look_at_pipes(static_cast<int>(options.pipe_bytes)); };
-    const outcomes all = context.run(move_all(in.get(), content, pairs, look));
-    // Both ends of a pipe are seen. 256 KiB each, the user's 64 MiB are 256 pipes.
-    seen.all -= inherited.all;
-    if (seen.all < 600) return fail("too few pipes to matter", seen.all, seen.small);
-    if (seen.small <= inherited.all) return fail("no pipe became smaller", seen.all, seen.small);
-    if (all.whole != at_once) return fail("whole", all.whole, at_once);
-    if (all.right != at_once) return fail("right", all.right, at_once);
-    return 0;
-  };
-  const int status = support::in_child(body);
-  if (support::exited_with(status, 77)) {
+/// Checks that `body`, given a crowd, returns 0 in a child that is a plain user.
+template <class Body>
+void check_as_nobody(Body body) {
+  constexpr int cannot = 77;
+  const int status = support::in_child([&body] {
+    if (!raise_descriptor_limit()) return cannot;
+    const crowd all;
+    if (!support::become_nobody()) return cannot;
+    return body(all);
+  });
+  if (support::exited_with(status, cannot)) {
     MESSAGE("skipped: needs root and 4500 descriptors");
     return;
   }
   CHECK(support::exited_with(status, 0));
 }
 
+}  // namespace
+
+TEST_CASE("splice: 2000 transfers at once of a plain user outgrow its pipe pages, and all end") {
+  check_as_nobody([](const crowd& those) {
+    // A pipe for each, as many as there are descriptors: then pages are the only limit.
+    zc::context_options options{.pipes = at_once};
+    zc::context context(options);
+    pipes_seen seen;
+    const auto look = [&] { seen = look_at_pipes(static_cast<int>(options.pipe_bytes)); };
+    const outcomes all = context.run(move_all(those.in.get(), those.content, those.pairs, look));
+    // Both ends of a pipe are seen. 256 KiB each, the user's 64 MiB are 256 pipes.
+    seen.all -= those.inherited.all;
+    if (seen.all < 600) return fail("too few pipes to matter", seen.all, seen.small);
+    if (seen.small <= those.inherited.all) {
+      return fail("no pipe became smaller", seen.all, seen.small);
+    }
+    if (all.whole != at_once) return fail("whole", all.whole, at_once);
+    if (all.right != at_once) return fail("right", all.right, at_once);
+    return 0;
+  });
+}
+
 TEST_CASE("splice: 2000 transfers at once all end where pipe2 says EMFILE after the first few") {
-  const auto body = [] {
-    if (!raise_descriptor_limit()) return 77;
-    const std::vector<support::ends> pairs = narrow_pairs();
-    const std::string content = support::bytes_at(0, at_once + size);
-    const zc::fd in = support::file_of(content.size());
-    const pipes_seen inherited = look_at_pipes(0);
-    if (!support::become_nobody()) return 77;
+  check_as_nobody([](const crowd& those) {
     zc::context context({.pipes = at_once});
     const zc::fd highest = support::empty_file();
     const support::limit files(RLIMIT_NOFILE, static_cast<rlim_t>(highest.get()) + 21);
     std::size_t pipes = 0;
     const auto look = [&pipes] { pipes = look_at_pipes(0).all; };
-    const outcomes all = context.run(move_all(in.get(), content, pairs, look));
-    pipes -= inherited.all;
+    const outcomes all = context.run(move_all(those.in.get(), those.content, those.pairs, look));
+    pipes -= those.inherited.all;
     if (pipes != 20) return fail("pipes", pipes, 20);
     if (all.whole != at_once) return fail("whole", all.whole, at_once);
     if (all.right != at_once) return fail("right", all.right, at_once);
     if (all.copied < at_once / 2) return fail("copied", all.copied, at_once);
     return 0;
-  };
-  const int status = support::in_child(body);
-  if (support::exited_with(status, 77)) {
-    MESSAGE("skipped: needs root and 4500 descriptors");
-    return;
-  }
-  CHECK(support::exited_with(status, 0));
+  });
 }
 
 TEST_SUITE_END();

@@ -33,9 +33,8 @@ class yield_awaiter {
 
 }  // namespace detail
 
-/// Suspends for at least `duration` (CLOCK_MONOTONIC); longer by the kernel's
-/// timer slack and by what else the loop has to run. Throws std::system_error ECANCELED when
-/// cancelled.
+/// Suspends for at least `duration` (CLOCK_MONOTONIC); longer by the kernel's timer slack and by
+/// what else the loop has to run. Throws std::system_error ECANCELED when cancelled.
 task<> sleep_for(std::chrono::nanoseconds duration);
 
 /// The same for any kind of duration.

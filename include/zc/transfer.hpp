@@ -68,8 +68,8 @@ enum class route : std::uint8_t { automatic, direct, ring, copy };
 
 /// What a transfer did: taken == moved + remainder.size().
 ///
-/// The one exception is side::zc with ENOMEM: without memory for the remainder, the bytes that
-/// taken has beyond moved are lost.
+/// The one exception is side::zc: without memory for the remainder (ENOMEM), or where a pipe of
+/// zc's cannot be read back, the bytes that taken has beyond moved and remainder are lost.
 struct transfer {
   std::uint64_t moved = 0;  // bytes that `out` accepted
   std::uint64_t taken = 0;  // bytes consumed from `in`

@@ -41,17 +41,17 @@ class operation : public cancellable {
 
   void cancel() noexcept override;
 
+  /// The ring's lengths have 32 bits: a longer one becomes a short read, write or splice.
+  static unsigned clamp_length(std::size_t nbytes) noexcept {
+    return static_cast<unsigned>(std::min<std::size_t>(nbytes, 1u << 30));
+  }
+
  protected:
   operation() noexcept = default;
   ~operation();
 
   /// Fills the submission in. Called when there is room in the ring, perhaps after other ops.
   virtual void prepare(io_uring_sqe& sqe) noexcept = 0;
-
-  /// The ring's lengths have 32 bits: a longer one becomes a short read, write or splice.
-  static unsigned clamp_length(std::size_t nbytes) noexcept {
-    return static_cast<unsigned>(std::min<std::size_t>(nbytes, 1u << 30));
-  }
 
   /// For ops that must run even in a cancelled task: giving resources back.
   void ignore_cancel() noexcept { cancellable_ = false; }
