@@ -14,4 +14,6 @@ scope& context::background_scope() { return loop_->background(); }
 
 void context::stop() noexcept { loop_->stop(); }
 
+counters context::counters() const noexcept { return loop_->counted(); }
+
 }  // namespace zc

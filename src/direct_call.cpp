@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -60,6 +62,29 @@ int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
   return count_or_error(offset >= 0 ? ::pread(fd, buffer, some, offset) : ::read(fd, buffer, some));
 }
 
+int direct_read_now(ring& beside, int fd, void* buffer, std::size_t nbytes,
+                    std::int64_t offset) noexcept {
+  unsigned some = operation::clamp_length(nbytes);
+  const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
+    io_uring_prep_read(shown, fd, buffer, some, static_cast<std::uint64_t>(offset));
+    shown->rw_flags = RWF_NOWAIT;
+  });
+  if (answer) return *answer;
+  const iovec all{buffer, some};
+  return count_or_error(::preadv2(fd, &all, 1, offset, RWF_NOWAIT));
+}
+
+int direct_sendfile(ring& beside, int in, std::int64_t in_at, int out,
+                    std::size_t nbytes) noexcept {
+  unsigned some = operation::clamp_length(nbytes);
+  const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
+    io_uring_prep_splice(shown, in, in_at, out, -1, some, 0);
+  });
+  if (answer) return *answer;
+  off_t at = in_at;
+  return count_or_error(::sendfile(out, in, &at, some));
+}
+
 int direct_recv(ring& beside, int fd, void* buffer, std::size_t nbytes, int flags) noexcept {
   unsigned some = operation::clamp_length(nbytes);
   const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
@@ -67,6 +92,15 @@ int direct_recv(ring& beside, int fd, void* buffer, std::size_t nbytes, int flag
   });
   if (answer) return *answer;
   return count_or_error(::recv(fd, buffer, some, flags));
+}
+
+int direct_send(ring& beside, int fd, const void* buffer, std::size_t nbytes, int flags) noexcept {
+  unsigned some = operation::clamp_length(nbytes);
+  const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
+    io_uring_prep_send(shown, fd, buffer, some, flags);
+  });
+  if (answer) return *answer;
+  return count_or_error(::send(fd, buffer, some, flags));
 }
 
 int direct_poll(ring& beside, int fd, short events) noexcept {

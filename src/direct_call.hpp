@@ -31,7 +31,16 @@ int direct_splice(ring& beside, const splice_arguments& asked) noexcept;
 int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
                 std::int64_t offset) noexcept;
 
+/// preadv2(2) with RWF_NOWAIT: what is in memory already, EAGAIN where that is nothing.
+int direct_read_now(ring& beside, int fd, void* buffer, std::size_t nbytes,
+                    std::int64_t offset) noexcept;
+
+/// sendfile(2). To a ring it looks like a splice from `in` to `out`.
+int direct_sendfile(ring& beside, int in, std::int64_t in_at, int out, std::size_t nbytes) noexcept;
+
 int direct_recv(ring& beside, int fd, void* buffer, std::size_t nbytes, int flags) noexcept;
+
+int direct_send(ring& beside, int fd, const void* buffer, std::size_t nbytes, int flags) noexcept;
 
 /// poll(2) of one descriptor, without waiting: revents, and 0 where it is not ready.
 int direct_poll(ring& beside, int fd, short events) noexcept;

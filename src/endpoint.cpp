@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -20,6 +21,11 @@
 namespace zc::detail {
 
 namespace {
+
+/// /dev/null and /dev/zero, by whatever name.
+bool is_only_memory(dev_t device) noexcept {
+  return device == makedev(1, 3) || device == makedev(1, 5);
+}
 
 // A tty takes at least this much after poll(2) said so, even when every byte becomes two.
 constexpr std::size_t tty_room_bytes = 512;
@@ -123,6 +129,7 @@ result<endpoint> look_at(int fd, direction use) noexcept {
     case S_IFCHR:
       found.is = ::isatty(fd) == 1 ? endpoint::kind::tty : endpoint::kind::other;
       found.seekable = ::lseek(fd, 0, SEEK_CUR) >= 0;
+      found.never_waits = is_only_memory(about.st_rdev);
       break;
     default:  // eventfd, timerfd, signalfd, inotify, epoll, pidfd
       break;

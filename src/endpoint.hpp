@@ -32,6 +32,7 @@ struct endpoint {
   bool direct_io = false;    // O_DIRECT
   bool messages = false;     // a socket with boundaries: datagram, seqpacket
   bool datagrams = false;    // of these, one without a connection's end
+  bool never_waits = false;  // a device that is nothing but memory: /dev/null, /dev/zero
   bool known_room = true;    // poll(2)'s "writable" is known to promise room
   std::size_t unsent_limit_bytes = std::numeric_limits<std::size_t>::max();  // TCP_NOTSENT_LOWAT
   std::optional<std::uint64_t> size;  // of a regular file that has a true one
@@ -45,7 +46,7 @@ struct endpoint {
   bool in_blocks() const noexcept { return direct_io && is == kind::file; }
 
   /// Whether waiting for it makes sense: a file is always ready.
-  bool pollable() const noexcept { return is != kind::file; }
+  bool pollable() const noexcept { return is != kind::file && !never_waits; }
 
   /// Whether splice(2) with SPLICE_F_NONBLOCK might still block on it (a file's disk aside): TCP
   /// and ttys heed nothing but their own O_NONBLOCK.

@@ -33,13 +33,15 @@ std::uint64_t at_hand(const mover& m) noexcept {
 }  // namespace
 
 task<outcome> hop(mover& m) {
-  const bool direct = m.is_direct(m.in) && m.is_direct(m.out);
-  m.done.route = direct ? route::direct : route::ring;
-  bool wait_first = !direct;
+  const bool out_direct = m.is_direct(m.out);
+  m.done.route = out_direct && m.is_direct(m.in) ? route::direct : route::ring;
+  bool wait_first = false;
   outcome left_off = outcome::over;
   while (!m.over()) {
     co_await breather(m);
-    if (wait_first) {
+    const std::uint64_t most = std::min(m.left, hop_limit_bytes);
+    const bool direct = out_direct && m.takes_directly(static_cast<std::size_t>(most));
+    if (wait_first || !direct) {
       // Either end may be the one that is not ready; neither is held meanwhile.
       std::error_code error = co_await ready(m, m.in, POLLIN);
       side where = side::in;
@@ -51,9 +53,9 @@ task<outcome> hop(mover& m) {
       if (next == verdict::leave) break;
       if (next == verdict::retry) continue;
     }
-    wait_first = !direct;
+    wait_first = false;
     const std::size_t nbytes = static_cast<std::size_t>(
-        std::min<std::uint64_t>({m.left, m.out.write_limit_bytes(), at_hand(m)}));
+        std::min<std::uint64_t>({most, m.out.write_limit_bytes(), at_hand(m)}));
     if (const std::error_code error = m.check_message(std::min(nbytes, free_pipe_bytes))) {
       m.stop(error, side::in);
       break;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 #include <stdexcept>
 #include <system_error>
 
@@ -11,6 +12,13 @@
 #include "signal_mask.hpp"
 
 namespace zc::detail {
+
+namespace {
+
+// What fits into the caches beside what else a move touches; a message of a TLS record and more.
+constexpr std::size_t scratch_bytes = 32 * 1024;
+
+}  // namespace
 
 /// Knows when the task given to run() has ended, and owns its cancellation.
 class loop::root final : public joiner {
@@ -48,6 +56,7 @@ loop::loop(const context_options& options)
       pipes_(options.pipes, options.pipe_bytes),
       wake_(own_descriptor(fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))) {
   if (!wake_) throw std::system_error(errno, std::system_category(), "zc: eventfd");
+  counters_.worker_limit = options.workers;
 }
 
 // Without a way to run them, on another thread or with a broken ring, the tasks cannot be awaited,
@@ -64,6 +73,18 @@ loop::~loop() {
 scope& loop::background() {
   if (!background_) background_.reset(new scope(*this));
   return *background_;
+}
+
+counters loop::counted() const noexcept {
+  counters now = counters_;
+  now.pipes_lent = static_cast<std::uint32_t>(pipes_.lent());
+  now.pipes_idle = static_cast<std::uint32_t>(pipes_.idle());
+  return now;
+}
+
+std::span<std::byte> loop::scratch() noexcept {
+  if (!scratch_) scratch_.reset(new (std::nothrow) std::byte[scratch_bytes]);
+  return {scratch_.get(), scratch_ ? scratch_bytes : 0};
 }
 
 void loop::bind_to_this_thread() {

@@ -3,13 +3,17 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cstddef>
 #include <memory>
+#include <span>
 
 #include "op_queue.hpp"
+#include "page_cache.hpp"
 #include "pipe_pool.hpp"
 #include "ring.hpp"
 #include "timers.hpp"
 #include "zc/context.hpp"
+#include "zc/counters.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/scheduler.hpp"
 #include "zc/fd.hpp"
@@ -31,6 +35,13 @@ class loop final : public scheduler {
   pipe_pool& pipes() noexcept { return pipes_; }
   ring& kernel() noexcept { return ring_; }
   timers& clock() noexcept { return timers_; }
+  page_cache& cache() noexcept { return cache_; }
+  counters& count() noexcept { return counters_; }
+  counters counted() const noexcept;
+
+  /// Memory for bytes on their way from one system call to the next: nothing in it outlives a
+  /// suspension. Empty where there is none to be had.
+  std::span<std::byte> scratch() noexcept;
   scope& background();
 
   void run(promise_base& work);
@@ -48,6 +59,9 @@ class loop final : public scheduler {
   op_queue ops_;
   pipe_pool pipes_;
   timers timers_;
+  page_cache cache_;
+  counters counters_;
+  std::unique_ptr<std::byte[]> scratch_;
   fd wake_;
   std::atomic<bool> stop_wanted_{false};
   pid_t owner_ = 0;  // the kernel's thread id: std::thread::id is soon used again

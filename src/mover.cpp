@@ -34,8 +34,24 @@ bool mover::is_direct(const endpoint& end) const noexcept {
     case endpoint::kind::socket:
       return !end.may_block();
     default:  // may wait for a disk, or for a driver
-      return false;
+      return end.never_waits;
   }
+}
+
+bool mover::takes_directly(std::size_t nbytes) const noexcept {
+  if (is_direct(in)) return true;
+  if (forced() || in.is != endpoint::kind::file || in.direct_io) return false;
+  const std::int64_t from = in_at >= 0 ? in_at : ::lseek(in.fd, 0, SEEK_CUR);
+  if (loop::of(*env.where).cache().holds(in.fd, from, nbytes)) return true;
+  ++count().cold_fills;
+  return false;
+}
+
+bool mover::may_bounce() const noexcept {
+  const auto is_stream = [](const endpoint& end) {
+    return end.is == endpoint::kind::socket && !end.messages;
+  };
+  return !forced() && !has(splice_flags::nonblock) && is_stream(in) && is_stream(out);
 }
 
 void mover::took(std::size_t nbytes) noexcept {
@@ -51,6 +67,11 @@ void mover::gave(std::size_t nbytes, route how) noexcept {
   if (out_at >= 0) out_at += static_cast<std::int64_t>(nbytes);
   fruitless = 0;
   env.where->count_moved(nbytes);
+  counters& all = count();
+  counters::moves& by =
+      how == route::direct ? all.direct : (how == route::ring ? all.ring : all.copy);
+  ++by.count;
+  by.bytes += nbytes;
   if (asked.progress != nullptr) {
     asked.progress->moved.store(done.moved, std::memory_order_relaxed);
   }
@@ -153,7 +174,10 @@ verdict mover::judge_wait(std::error_code error, side where) noexcept {
 
 verdict mover::judge(std::error_code error, side where) noexcept {
   if (error == std::errc::interrupted) return verdict::retry;
-  if (error == std::errc::resource_unavailable_try_again) return verdict::wait;
+  if (error == std::errc::resource_unavailable_try_again) {
+    ++count().would_block;
+    return verdict::wait;
+  }
   stop(error, where);
   return verdict::leave;
 }

@@ -2,12 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <system_error>
 
 #include "direct_call.hpp"
 #include "endpoint.hpp"
 #include "loop.hpp"
 #include "timers.hpp"
+#include "zc/counters.hpp"
 #include "zc/detail/operation.hpp"
 #include "zc/splice.hpp"
 #include "zc/transfer.hpp"
@@ -19,6 +21,8 @@ enum class outcome : std::uint8_t {
   over,           // the transfer has ended: mover::done says how
   cannot_splice,  // a descriptor cannot be spliced: copy the rest
   copy_some,      // no pipe to be had, or a socket that only recv(2) gets past: copy one piece
+  light,          // few bytes at a time between sockets: bounce them
+  heavy,          // many at a time: splice them
 };
 
 /// What a route does after a move or a wait.
@@ -45,14 +49,24 @@ struct mover {
   remainder staged;     // taken, not moved, in memory
   bool corked = false;  // the last bytes went with SPLICE_F_MORE, but more need not follow
 
+  bool failed() const noexcept { return done.reason == stop_reason::failed; }
   bool forced() const noexcept { return asked.route != route::automatic; }
   bool has(splice_flags flag) const noexcept { return (asked.flags & flag) != splice_flags::none; }
   bool cancelled() const noexcept { return env.cancel->requested(); }
   pipe_pool& pipes() const noexcept { return loop::of(*env.where).pipes(); }
   ring& kernel() const noexcept { return loop::of(*env.where).kernel(); }
 
-  /// Whether a splice with this end, and a pipe at the other, is a system call on this thread.
+  std::span<std::byte> scratch() const noexcept { return loop::of(*env.where).scratch(); }
+  counters& count() const noexcept { return loop::of(*env.where).count(); }
+
+  /// Whether a splice with this end, and a pipe at the other, is a system call on this thread: it
+  /// never waits for more than memory.
   bool is_direct(const endpoint& end) const noexcept;
+  /// The same for a splice of the next `nbytes` of `in`: a file's may be in memory.
+  bool takes_directly(std::size_t nbytes) const noexcept;
+
+  /// Whether bytes may bounce: both ends are sockets that give and take streams.
+  bool may_bounce() const noexcept;
 
   void took(std::size_t nbytes) noexcept;
   void gave(std::size_t nbytes, route how) noexcept;
@@ -98,8 +112,23 @@ struct mover {
 /// in → out by single splices: one of them is a pipe of the caller's.
 task<outcome> hop(mover& m);
 
+/// Sends few bytes of a file that are in memory: by a read and a send, which refuse all that a
+/// closer look at the descriptors would. How many went is for the caller to account for: none where
+/// that takes a closer look, or where mover::done says that the transfer has failed.
+struct few_sent {
+  std::size_t sent = 0;
+  std::size_t wanted = 0;
+};
+few_sent send_few(mover& m, int in, int out) noexcept;
+
+/// Sends a file that is in memory, and no larger than a pipe, as far as that goes at once.
+void send_file(mover& m) noexcept;
+
 /// in → our pipe → out.
 task<outcome> through_pipe(mover& m);
+
+/// in → the context's memory → out, on this thread, while that is the cheaper way.
+task<outcome> bounce(mover& m);
 
 /// in → memory → out, to the end; or, where not `to_the_end`, one buffer's worth.
 task<outcome> copy(mover& m, bool to_the_end);

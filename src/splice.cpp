@@ -115,10 +115,10 @@ refusal resolve(mover& m, int in, int out) noexcept {
   return resolve_route(m);
 }
 
-void begin_progress(progress* seen) noexcept {
+void begin_progress(progress* seen, std::uint64_t total) noexcept {
   if (seen == nullptr) return;
   seen->moved.store(0, std::memory_order_relaxed);
-  seen->total.store(0, std::memory_order_relaxed);
+  seen->total.store(total, std::memory_order_relaxed);
 }
 
 void refuse(mover& m, const refusal& why) noexcept {
@@ -136,21 +136,36 @@ bool begins_by_copying(const mover& m) noexcept {
 }
 
 task<> move_bytes(mover& m) {
+  send_file(m);
+  if (m.failed()) co_return;
   const bool has_pipe = is_pipe(m.in) || is_pipe(m.out);
-  outcome left_off = begins_by_copying(m) ? outcome::cannot_splice : outcome::copy_some;
-  while (left_off == outcome::copy_some) {
-    left_off = has_pipe ? co_await hop(m) : co_await through_pipe(m);
-    if (left_off == outcome::copy_some) left_off = co_await copy(m, false);
+  outcome next = begins_by_copying(m) ? outcome::cannot_splice
+                 : m.may_bounce()     ? outcome::light
+                                      : outcome::heavy;
+  while (next != outcome::over) {
+    switch (next) {
+      case outcome::light:
+        next = co_await bounce(m);
+        break;
+      case outcome::heavy:
+        next = has_pipe ? co_await hop(m) : co_await through_pipe(m);
+        break;
+      case outcome::copy_some:
+        next = co_await copy(m, false);
+        if (next == outcome::copy_some) next = outcome::heavy;
+        break;
+      case outcome::cannot_splice:
+        if (!m.forced()) ++m.count().cannot_splice;
+        next = co_await copy(m, true);
+        break;
+      case outcome::over:
+        break;
+    }
   }
-  if (left_off == outcome::cannot_splice) co_await copy(m, true);
 }
 
 /// Runs a transfer that resolve() has let through.
 task<> run(mover& m) {
-  const std::uint64_t total = m.left == to_end ? to_end : m.left + m.staged.size();
-  if (m.asked.progress != nullptr) {
-    m.asked.progress->total.store(total, std::memory_order_relaxed);
-  }
   try {
     co_await move_bytes(m);
   } catch (const std::bad_alloc&) {
@@ -187,9 +202,19 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   mover m;
   m.asked = options;
   m.env = co_await detail::this_environment{};
-  begin_progress(options.progress);
-  const refusal why = resolve(m, in, out);
+  co_await detail::breather(m);
+  const detail::few_sent few = send_few(m, in, out);
+  if (m.failed()) co_return std::move(m.done);
+  m.left = few.wanted;
+  const bool all = few.sent > 0 && few.sent == few.wanted;
+  const refusal why = all ? refusal{} : resolve(m, in, out);
   if (wanted != nullptr) *wanted = why.error ? options.nbytes : m.left;
+  begin_progress(options.progress, why.error ? 0 : m.left);
+  if (few.sent > 0) {
+    m.took(few.sent);
+    m.gave(few.sent, route::copy);
+  }
+  if (all) co_return std::move(m.done);
   if (why.error) {
     refuse(m, why);
   } else {
@@ -227,10 +252,11 @@ task<transfer> try_splice(remainder from, int out, splice_options options) {
   mover m;
   m.asked = options;
   m.env = co_await detail::this_environment{};
-  begin_progress(options.progress);
   m.staged = std::move(from);
   m.done.taken = m.staged.size();
-  if (const refusal why = resolve_delivery(m, out); why.error) {
+  const refusal why = resolve_delivery(m, out);
+  begin_progress(options.progress, why.error ? 0 : m.staged.size());
+  if (why.error) {
     refuse(m, why);
     m.done.remainder = std::move(m.staged);
   } else {

@@ -58,6 +58,13 @@ class leased_pipe {
     return error;
   }
 
+  void filled(std::size_t nbytes, counters& count) noexcept {
+    holds = nbytes;
+    ++count.pipe_fills;
+    count.pipe_fill_bytes += nbytes;
+    count.pipe_room_bytes += capacity_bytes();
+  }
+
   int read_end() const noexcept { return pipe_->read_end.get(); }
   int write_end() const noexcept { return pipe_->write_end.get(); }
   std::size_t capacity_bytes() const noexcept { return pipe_->capacity_bytes; }
@@ -70,6 +77,9 @@ class leased_pipe {
   std::optional<pipe> pipe_;
 };
 
+// Of segments this small, a copy costs less than a pipe's pages.
+constexpr std::size_t light_bytes = 4096;
+
 /// Whether anything can be spliced to `out`: asked with an empty pipe, so that nothing is.
 bool takes_splices(const mover& m, const leased_pipe& empty) noexcept {
   return direct_splice(m.kernel(), {empty.read_end(), -1, m.out.fd, -1, 1, SPLICE_F_NONBLOCK}) !=
@@ -81,12 +91,12 @@ bool takes_splices(const mover& m, const leased_pipe& empty) noexcept {
 // Each time round is one move: a fill of the empty pipe, or a drain of what is in it. A pipe is
 // filled only when empty: then EAGAIN speaks of `in`, and no drain waits behind a fill.
 task<outcome> through_pipe(mover& m) {
-  const bool fill_direct = m.is_direct(m.in);
   const bool drain_direct = m.is_direct(m.out);
-  const route how = fill_direct && drain_direct ? route::direct : route::ring;
-  m.done.route = how;
+  bool fill_direct = m.is_direct(m.in);
+  m.done.route = fill_direct && drain_direct ? route::direct : route::ring;
   leased_pipe lease(m.pipes());
   bool wait_first = !fill_direct;
+  bool light = false;
   outcome left_off = outcome::over;
   // What is in the pipe goes out before the transfer is over, unless it is cancelled.
   while (lease.holds > 0 ? !m.cut() : !m.over()) {
@@ -108,6 +118,7 @@ task<outcome> through_pipe(mover& m) {
     if (waited == verdict::leave) break;
     if (waited == verdict::retry) continue;
     if (!lease.take()) {
+      ++m.count().without_pipe;
       left_off = outcome::copy_some;
       break;
     }
@@ -125,6 +136,7 @@ task<outcome> through_pipe(mover& m) {
           std::min<std::uint64_t>({m.left, lease.capacity_bytes(), m.take_limit_bytes()}));
       error = m.check_message(nbytes);
       if (!error) {
+        fill_direct = m.takes_directly(nbytes);
         moved = co_await splice_once(m, fill_direct, m.in.fd, m.in_at, lease.write_end(), -1,
                                      nbytes, false);
       }
@@ -142,13 +154,18 @@ task<outcome> through_pipe(mover& m) {
 
     if (moved && *moved > 0 && filling) {
       m.took(*moved);
-      lease.holds = *moved;
+      lease.filled(*moved, m.count());
       wait_first = !drain_direct;
+      light = *moved < light_bytes && m.may_bounce();
     } else if (moved && *moved > 0) {
-      m.gave(*moved, how);
+      m.gave(*moved, fill_direct && drain_direct ? route::direct : route::ring);
       m.corked = more;
       lease.holds -= *moved;
-      wait_first = lease.holds > 0 ? !drain_direct : !fill_direct;
+      wait_first = lease.holds > 0 ? !drain_direct : !m.is_direct(m.in);
+      if (lease.holds == 0 && light) {
+        left_off = outcome::light;
+        break;
+      }
     } else if (moved && filling) {
       left_off = m.source_ended();
       break;

@@ -424,12 +424,14 @@ TEST_CASE("splice: bytes that cannot be read back from a pipe are counted, and s
   zc::context context(small_pipes);
   const source from(end::unix_socket);
   target to(end::tcp_socket);
-  // The second drain fails, and so does the read after the first byte of what it left.
-  scripted_kernel kernel({{kind::error, EIO, 3, 1, IORING_OP_SPLICE},
+  // The second drain fails, and so does the read after the first byte of what it left. A forced
+  // route begins by asking whether `out` can be spliced to.
+  scripted_kernel kernel({{kind::error, EIO, 4, 1, IORING_OP_SPLICE},
                           {kind::short_count, 0, 0, 1, IORING_OP_READ},
                           {kind::error, EIO, 1, 1, IORING_OP_READ}});
   kernel.stand_before(context);
-  const zc::transfer done = context.run(zc::try_splice(from.fd(), to.fd()));
+  const zc::transfer done =
+      context.run(zc::try_splice(from.fd(), to.fd(), {.route = zc::route::direct}));
   CHECK(kernel.met());
   CHECK(done.error == std::errc::io_error);
   CHECK(done.side == zc::side::zc);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "zc/counters.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/detail/scheduler.hpp"
 #include "zc/scope.hpp"
@@ -66,6 +67,9 @@ class context final {
   /// returns only when that task has ended. From any thread or signal handler, for
   /// as long as the context lives.
   void stop() noexcept;
+
+  /// What its transfers have done so far. On the context's thread.
+  zc::counters counters() const noexcept;
 
  private:
   friend class detail::loop;

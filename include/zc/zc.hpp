@@ -4,6 +4,7 @@
 
 #include "zc/capabilities.hpp"
 #include "zc/context.hpp"
+#include "zc/counters.hpp"
 #include "zc/fd.hpp"
 #include "zc/op.hpp"
 #include "zc/result.hpp"
