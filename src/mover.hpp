@@ -49,7 +49,8 @@ struct mover {
   remainder staged;     // taken, not moved, in memory
   bool corked = false;  // the last bytes went with SPLICE_F_MORE, but more need not follow
 
-  bool failed() const noexcept { return done.reason == stop_reason::failed; }
+  /// Whether it has ended early, in whatever way.
+  bool stopped() const noexcept { return done.reason != stop_reason::complete; }
   bool forced() const noexcept { return asked.route != route::automatic; }
   bool has(splice_flags flag) const noexcept { return (asked.flags & flag) != splice_flags::none; }
   bool cancelled() const noexcept { return env.cancel->requested(); }
@@ -112,13 +113,13 @@ struct mover {
 /// in → out by single splices: one of them is a pipe of the caller's.
 task<outcome> hop(mover& m);
 
-/// Sends few bytes of a file that are in memory: by a read and a send, which refuse all that a
-/// closer look at the descriptors would. How many went is for the caller to account for: none where
-/// that takes a closer look, or where mover::done says that the transfer has failed.
 struct few_sent {
   std::size_t sent = 0;
   std::size_t wanted = 0;
 };
+/// Sends few bytes of a file that are in memory: by a read and a send, which refuse all that a
+/// closer look at the descriptors would. How many went is for the caller to account for: none where
+/// that takes a closer look, or where the transfer has stopped.
 few_sent send_few(mover& m, int in, int out) noexcept;
 
 /// Sends a file that is in memory, and no larger than a pipe, as far as that goes at once.

@@ -1,7 +1,9 @@
 #include "page_cache.hpp"
 
+#include <linux/magic.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -28,6 +30,11 @@ struct cachestat {
   std::uint64_t nr_recently_evicted;
 };
 
+bool is_in_tmpfs(int fd) noexcept {
+  struct statfs system {};
+  return ::fstatfs(fd, &system) == 0 && system.f_type == TMPFS_MAGIC;
+}
+
 }  // namespace
 
 bool page_cache::holds(int fd, std::int64_t from, std::size_t nbytes) noexcept {
@@ -45,7 +52,10 @@ bool page_cache::holds(int fd, std::int64_t from, std::size_t nbytes) noexcept {
   // A page that is being read counts as there. Pages arrive in order, so the last one tells.
   std::byte last{};
   const iovec one{&last, 1};
-  return ::preadv2(fd, &one, 1, from + static_cast<std::int64_t>(nbytes) - 1, RWF_NOWAIT) == 1;
+  const off_t at = from + static_cast<std::int64_t>(nbytes) - 1;
+  if (::preadv2(fd, &one, 1, at, RWF_NOWAIT) == 1) return true;
+  // There it is not offered, nor needed: what is there has been read.
+  return errno == EOPNOTSUPP && is_in_tmpfs(fd);
 }
 
 }  // namespace zc::detail

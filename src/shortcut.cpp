@@ -37,14 +37,15 @@ bool is_lasting(int error) noexcept {
   switch (error) {
     case EAGAIN:
     case EBADF:
+    case EDESTADDRREQ:
     case EINTR:
+    case EINVAL:
     case EMSGSIZE:
-    case ENOBUFS:
-    case ENOMEM:
+    case ENOSYS:
     case ENOTCONN:
     case ENOTSOCK:
+    case EOPNOTSUPP:
     case EPIPE:
-    case EDESTADDRREQ:
       return true;
     default:
       return false;

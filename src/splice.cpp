@@ -137,7 +137,7 @@ bool begins_by_copying(const mover& m) noexcept {
 
 task<> move_bytes(mover& m) {
   send_file(m);
-  if (m.failed()) co_return;
+  if (m.stopped() || (m.left == 0 && m.done.moved > 0)) co_return;
   const bool has_pipe = is_pipe(m.in) || is_pipe(m.out);
   outcome next = begins_by_copying(m) ? outcome::cannot_splice
                  : m.may_bounce()     ? outcome::light
@@ -204,7 +204,7 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   m.env = co_await detail::this_environment{};
   co_await detail::breather(m);
   const detail::few_sent few = send_few(m, in, out);
-  if (m.failed()) co_return std::move(m.done);
+  if (m.stopped()) co_return std::move(m.done);
   m.left = few.wanted;
   const bool all = few.sent > 0 && few.sent == few.wanted;
   const refusal why = all ? refusal{} : resolve(m, in, out);
