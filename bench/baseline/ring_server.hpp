@@ -1,0 +1,62 @@
+#pragma once
+
+#include <poll.h>
+
+#include <array>
+#include <vector>
+
+#include "raw_ring.hpp"
+#include "turns.hpp"
+
+namespace baseline {
+
+/// The epoll loop with a ring in epoll's place: requests come by IORING_OP_RECV, room in a socket
+/// by IORING_OP_POLL_ADD, many of them with one io_uring_enter(2). The moves are direct calls.
+///
+/// `send(connection)` sends the next piece of its answer.
+template <class Send>
+void serve_with_ring(const serving& what, const Send& send) {
+  raw_ring ring;
+  turns all(what);
+  std::vector<std::array<std::byte, request_bytes>> requests(all.connections.size());
+  const auto await_request = [&](std::size_t index) {
+    io_uring_sqe* const entry = ring.entry();
+    io_uring_prep_recv(entry, all.connections[index].socket, requests[index].data(), request_bytes,
+                       0);
+    // The client has only just been answered: a first try would find nothing.
+    entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
+    io_uring_sqe_set_data64(entry, index);
+  };
+  const auto await_room = [&](std::size_t index) {
+    io_uring_sqe* const entry = ring.entry();
+    io_uring_prep_poll_add(entry, all.connections[index].socket, POLLOUT);
+    io_uring_sqe_set_data64(entry, index);
+  };
+  for (std::size_t index = 0; index < all.connections.size(); ++index) await_request(index);
+
+  for (std::size_t open = all.connections.size(); open > 0;) {
+    ring.turn(all.empty(), [&](std::uint64_t index, int result) {
+      connection& of = all.connections[index];
+      if (!of.answering) {
+        if (bench::require_ring(result, "IORING_OP_RECV") == 0) {
+          --open;
+          return;
+        }
+        of.answering = true;
+        of.sent = 0;
+      }
+      all.add(index);
+    });
+    all.once_each([&](connection& each) {
+      const outcome sent = send(each);
+      if (sent == outcome::blocked) await_room(each.index);
+      if (sent == outcome::done) {
+        each.answering = false;
+        await_request(each.index);
+      }
+      return sent == outcome::more;
+    });
+  }
+}
+
+}  // namespace baseline
