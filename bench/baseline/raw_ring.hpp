@@ -2,6 +2,8 @@
 
 #include <liburing.h>
 
+#include <cstdint>
+
 #include "support/require.hpp"
 
 namespace baseline {
@@ -45,6 +47,13 @@ class raw_ring {
       ++count;
     }
     io_uring_cq_advance(&ring_, count);
+  }
+
+  /// Submits the one op that is there, and gives its result.
+  int finish_one(const char* what) {
+    int answer = 0;
+    turn(true, [&](std::uint64_t, int result) { answer = result; });
+    return bench::require_ring(answer, what);
   }
 
  private:
