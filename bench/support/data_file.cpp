@@ -52,8 +52,6 @@ void write_file(const std::string& path, std::uint64_t size) {
     write_all(file.get(), std::span(piece).first(count));
     at += count;
   }
-  // Else writing it to the disk would fall into someone's measurement.
-  require(::fsync(file.get()), "fsync");
 }
 
 zc::fd make_file(const std::string& directory, std::uint64_t size) {
@@ -63,6 +61,8 @@ zc::fd make_file(const std::string& directory, std::uint64_t size) {
   write_file(path, size);
   zc::fd file(require(::open(path.c_str(), O_RDONLY | O_CLOEXEC), path.c_str()));
   require(::unlink(path.c_str()), "unlink");
+  // Else writing it to the disk would fall into someone's measurement.
+  require(::fsync(file.get()), "fsync");
   make_hot(file.get(), 0, size);
   require_equal(resident_bytes(file.get()), size, "bytes of a hot file in the page cache");
   return file;

@@ -19,7 +19,7 @@ bool is_pattern(std::span<const std::byte> bytes, std::uint64_t offset);
 /// and all of it in the page cache.
 zc::fd make_file(const std::string& directory, std::uint64_t size);
 
-/// Writes `size` bytes of the pattern to `path`, and to the disk.
+/// Writes `size` bytes of the pattern to `path`.
 void write_file(const std::string& path, std::uint64_t size);
 
 /// Reads `bytes` from `begin` on, so that they are in the page cache.

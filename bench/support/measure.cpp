@@ -20,9 +20,9 @@ namespace bench {
 
 namespace {
 
-double cpu_seconds_now() {
+double cpu_seconds_of(__rusage_who who) {
   rusage used{};
-  require(::getrusage(RUSAGE_SELF, &used), "getrusage");
+  require(::getrusage(who, &used), "getrusage");
   const auto seconds = [](const timeval& of) {
     return static_cast<double>(of.tv_sec) + static_cast<double>(of.tv_usec) * 1e-6;
   };
@@ -85,12 +85,14 @@ void pin_to(unsigned core) {
 unsigned cores() { return static_cast<unsigned>(allowed_cores().size()); }
 
 stopwatch::stopwatch()
-    : since_(std::chrono::steady_clock::now()), cpu_seconds_(cpu_seconds_now()) {}
+    : since_(std::chrono::steady_clock::now()), cpu_seconds_(cpu_seconds_of(RUSAGE_SELF)) {}
 
 cost stopwatch::read() const {
   const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - since_;
-  return {passed.count(), cpu_seconds_now() - cpu_seconds_};
+  return {passed.count(), cpu_seconds_of(RUSAGE_SELF) - cpu_seconds_};
 }
+
+double children_cpu_seconds() { return cpu_seconds_of(RUSAGE_CHILDREN); }
 
 void in_child(const std::function<void()>& work, void* answer, std::size_t size) {
   std::array<int, 2> ends{};

@@ -33,6 +33,9 @@ class stopwatch {
   double cpu_seconds_;
 };
 
+/// CPU time of the processes that this one has waited for, and of theirs.
+double children_cpu_seconds();
+
 /// Runs `work` in a child process and waits for it. The `size` bytes at `answer` are the child's
 /// when this returns; throws where the child failed, after the child has said why on stderr.
 ///
