@@ -130,7 +130,7 @@ void ring::enable() {
   enabled_ = true;
 }
 
-io_uring_sqe* ring::next_sqe() {
+io_uring_sqe* ring::make_room() {
   if (interposer_ != nullptr && !interposer_->has_room()) [[unlikely]]
     return nullptr;
   io_uring_sqe* sqe = io_uring_get_sqe(&ring_);
@@ -145,8 +145,7 @@ bool ring::kernel_has_work() const noexcept {
   return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
-int ring::wait_for_one(std::chrono::nanoseconds at_most) noexcept {
-  if (at_most == for_ever) return io_uring_submit_and_wait(&ring_, 1);
+int ring::wait_at_most(std::chrono::nanoseconds at_most) noexcept {
   // The kernel adds its clock's time to this, and does not look whether that is too much.
   at_most = std::min<std::chrono::nanoseconds>(at_most, std::chrono::hours(24));
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at_most);
@@ -163,9 +162,14 @@ void ring::enter(std::chrono::nanoseconds at_most) {
     result = interposer_->enter(wait);
   }
   if (result == 0) {
-    if (!wait && io_uring_sq_ready(&ring_) == 0 && !kernel_has_work()) return;
-    result = wait ? wait_for_one(at_most) : io_uring_submit_and_get_events(&ring_);
+    if (!wait) {
+      if (io_uring_sq_ready(&ring_) == 0 && !kernel_has_work()) return;
+      result = io_uring_submit_and_get_events(&ring_);
+    } else {
+      result = at_most == for_ever ? io_uring_submit_and_wait(&ring_, 1) : wait_at_most(at_most);
+    }
   }
+  if (result >= 0) return;
   switch (-result) {
     case EINTR:  // a signal
     case ETIME:
@@ -173,7 +177,7 @@ void ring::enter(std::chrono::nanoseconds at_most) {
     case EBUSY:   // the kernel wants completions taken first
       return;
     default:
-      if (result < 0) throw_ring_error(-result, "zc: io_uring_enter");
+      throw_ring_error(-result, "zc: io_uring_enter");
   }
 }
 

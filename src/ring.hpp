@@ -65,7 +65,12 @@ class ring {
   std::uint32_t setup_flags() const noexcept { return ring_.flags; }
 
   /// Room for one submission, or null while the queue is full even after submitting.
-  io_uring_sqe* next_sqe();
+  io_uring_sqe* next_sqe() {
+    if (interposer_ == nullptr) [[likely]] {
+      if (io_uring_sqe* const sqe = io_uring_get_sqe(&ring_)) return sqe;
+    }
+    return make_room();
+  }
 
   static constexpr std::chrono::nanoseconds do_not_wait{0};
   static constexpr std::chrono::nanoseconds for_ever = std::chrono::nanoseconds::max();
@@ -97,16 +102,18 @@ class ring {
  private:
   template <class Take>
   void for_each_arrived(Take take) {
-    std::array<io_uring_cqe*, 64> batch;
-    while (const unsigned count = io_uring_peek_batch_cqe(&ring_, batch.data(), batch.size())) {
-      for (unsigned i = 0; i < count; ++i) {
-        take(completion{batch[i]->user_data, batch[i]->res});
-      }
-      io_uring_cq_advance(&ring_, count);
+    unsigned head = *ring_.cq.khead;
+    const unsigned tail = io_uring_smp_load_acquire(ring_.cq.ktail);
+    if (head == tail) return;
+    for (; head != tail; ++head) {
+      const io_uring_cqe& cqe = ring_.cq.cqes[head & ring_.cq.ring_mask];
+      take(completion{cqe.user_data, cqe.res});
     }
+    io_uring_smp_store_release(ring_.cq.khead, head);
   }
+  io_uring_sqe* make_room();
   bool kernel_has_work() const noexcept;
-  int wait_for_one(std::chrono::nanoseconds at_most) noexcept;
+  int wait_at_most(std::chrono::nanoseconds at_most) noexcept;
   void show_submissions() noexcept;
 
   io_uring ring_{};
