@@ -1,25 +1,6 @@
 #include "zc/detail/cancel.hpp"
 
-#include <cassert>
-
 namespace zc::detail {
-
-void cancellable::enter(cancel_scope& scope) noexcept {
-  assert(scope_ == nullptr);
-  scope_ = &scope;
-  // At the back: the kernel looks for an op to cancel from the oldest on.
-  before_ = scope.last_;
-  after_ = nullptr;
-  (before_ != nullptr ? before_->after_ : scope.first_) = this;
-  scope.last_ = this;
-}
-
-void cancellable::leave() noexcept {
-  if (scope_ == nullptr) return;
-  (before_ != nullptr ? before_->after_ : scope_->first_) = after_;
-  (after_ != nullptr ? after_->before_ : scope_->last_) = before_;
-  scope_ = nullptr;
-}
 
 cancel_scope::~cancel_scope() {
   while (first_ != nullptr) first_->leave();

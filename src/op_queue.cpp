@@ -8,9 +8,12 @@ namespace zc::detail {
 
 namespace {
 
-// Bit 0 of user_data marks the completion of a cancel; operations are aligned to more than that.
+// The user_data of an op is its address, which leaves these bits to what is none.
+constexpr std::uint64_t tag_bits = 7;
+static_assert(alignof(operation) > tag_bits);
+// Marks the completion of a cancel, beside its op's address.
 constexpr std::uint64_t cancel_bit = 1;
-// The user_data of the poll that waits for other threads: no operation lives there.
+// The user_data of the poll that waits for other threads.
 constexpr std::uint64_t wake_tag = 2;
 // The user_data of the timer after which cancels that did not take are sent again.
 constexpr std::uint64_t retry_tag = 4;
@@ -22,9 +25,15 @@ bool interrupted(int result) noexcept {
 
 }  // namespace
 
-void op_queue::submit(operation& op) noexcept {
-  op.stage_ = operation::stage::queued;
-  waiting_.push(op);
+inline void op_queue::end(operation& op) noexcept {
+  if (op.raw_ < 0) [[unlikely]] {
+    if (interrupted(op.raw_)) op.raw_ = op.cancel_wanted_ ? -ECANCELED : -EINTR;
+    if (op.raw_ == -ECANCELED && op.scope() != nullptr) op.scope()->observe();
+  }
+  op.stage_ = operation::stage::done;
+  some_ended_ = true;
+  op.leave();
+  if (op.waiter_ != nullptr) op.waiter_->env.where->post(*op.waiter_);
 }
 
 void op_queue::cancel(operation& op) noexcept {
@@ -44,13 +53,13 @@ bool op_queue::fill_cancel(operation& op) {
   return true;
 }
 
-bool op_queue::fill_submission(operation& op) {
+inline bool op_queue::fill_submission(operation& op) {
   if (op.cancel_wanted_) {
     op.raw_ = -ECANCELED;
     end(op);
     return true;
   }
-  io_uring_sqe* sqe = ring_.next_sqe();
+  io_uring_sqe* const sqe = ring_.next_sqe();
   if (sqe == nullptr) return false;
   op.prepare(*sqe);
   sqe->user_data = reinterpret_cast<std::uint64_t>(&op);
@@ -61,27 +70,8 @@ bool op_queue::fill_submission(operation& op) {
 
 bool op_queue::flush() {
   some_ended_ = false;
-  fifo<operation> ops = waiting_;
-  waiting_ = {};
-  while (operation* op = ops.pop()) {
-    if (fill_submission(*op)) continue;
-    fifo<operation> kept;
-    kept.push(*op);
-    kept.append(ops);
-    kept.append(waiting_);
-    waiting_ = kept;
-    break;
-  }
-  ops = cancels_;
-  cancels_ = {};
-  while (operation* op = ops.pop()) {
-    if (fill_cancel(*op)) continue;
-    fifo<operation> kept;
-    kept.push(*op);
-    kept.append(ops);
-    cancels_ = kept;
-    break;
-  }
+  while (!waiting_.empty() && fill_submission(*waiting_.front())) waiting_.pop();
+  while (!cancels_.empty() && fill_cancel(*cancels_.front())) cancels_.pop();
   if (!unheard_.empty() && !retry_armed_) arm_retry();
   const bool all_sent = waiting_.empty() && cancels_.empty() && (unheard_.empty() || retry_armed_);
   return all_sent && !some_ended_;
@@ -103,7 +93,19 @@ void op_queue::await_wake(int eventfd) noexcept {
   awaiting_wake_ = true;
 }
 
-void op_queue::complete(completion arrived) noexcept {
+inline void op_queue::complete(completion arrived) noexcept {
+  if ((arrived.user_data & tag_bits) != 0) {
+    complete_other(arrived);
+    return;
+  }
+  auto& op = *reinterpret_cast<operation*>(arrived.user_data);
+  op.raw_ = arrived.result;
+  // A cancel that is not in the ring yet has nothing left to do.
+  if (op.cancel_wanted_ && !cancels_.remove(op)) unheard_.remove(op);
+  if (--op.completions_due_ == 0) end(op);
+}
+
+void op_queue::complete_other(completion arrived) noexcept {
   const auto [user_data, result] = arrived;
   if (user_data == wake_tag) {
     awaiting_wake_ = false;
@@ -116,25 +118,14 @@ void op_queue::complete(completion arrived) noexcept {
     return;
   }
   auto& op = *reinterpret_cast<operation*>(user_data & ~cancel_bit);
-  if ((user_data & cancel_bit) == 0) {
-    op.raw_ = result;
-    // A cancel that is not in the ring yet has nothing left to do.
-    if (op.cancel_wanted_ && !cancels_.remove(op)) unheard_.remove(op);
-  } else if (result < 0 && op.completions_due_ > 1) {
-    // A worker on its way into a blocking splice or tee can miss the kernel's one signal, and
-    // would sleep for ever. (Seen on 6.18.)
-    unheard_.push(op);
-  }
+  // A worker on its way into a blocking splice or tee can miss the kernel's one signal, and would
+  // sleep for ever. (Seen on 6.18.)
+  if (result < 0 && op.completions_due_ > 1) unheard_.push(op);
   if (--op.completions_due_ == 0) end(op);
 }
 
-void op_queue::end(operation& op) noexcept {
-  if (interrupted(op.raw_)) op.raw_ = op.cancel_wanted_ ? -ECANCELED : -EINTR;
-  op.stage_ = operation::stage::done;
-  some_ended_ = true;
-  if (op.raw_ == -ECANCELED && op.scope() != nullptr) op.scope()->observe();
-  op.leave();
-  if (op.waiter_ != nullptr) op.waiter_->env.where->post(*op.waiter_);
+void op_queue::reap() {
+  ring_.reap([this](completion arrived) { complete(arrived); });
 }
 
 void op_queue::abandon(operation& op) {

@@ -17,7 +17,10 @@ class op_queue {
  public:
   explicit op_queue(ring& ring) noexcept : ring_(ring) {}
 
-  void submit(operation& op) noexcept;
+  void submit(operation& op) noexcept {
+    op.stage_ = operation::stage::queued;
+    waiting_.push(op);
+  }
   void cancel(operation& op) noexcept;
 
   /// Cancels `op` and takes completions, without resuming anything, until it has ended.
@@ -28,9 +31,7 @@ class op_queue {
   bool flush();
 
   /// Takes all completions that have arrived.
-  void reap() {
-    ring_.reap([this](completion arrived) { complete(arrived); });
-  }
+  void reap();
 
   /// Waits on the ring for another thread's wake-up, once; woken() says that it came.
   void await_wake(int eventfd) noexcept;
@@ -42,6 +43,7 @@ class op_queue {
   void arm_retry();
   /// Takes one completion; ends the op when that was its last.
   void complete(completion arrived) noexcept;
+  void complete_other(completion arrived) noexcept;
   void end(operation& op) noexcept;
 
   ring& ring_;

@@ -4,10 +4,8 @@
 
 namespace zc::detail {
 
-operation::~operation() {
-  if (stage_ == stage::queued || stage_ == stage::in_kernel) {
-    loop::of(*where_).ops().abandon(*this);
-  }
+void operation::dispose() {
+  if (unfinished()) loop::of(*where_).ops().abandon(*this);
   if (descriptor_ && stage_ == stage::done && raw_ >= 0) const fd untaken(raw_);
 }
 

@@ -43,7 +43,7 @@ void scheduler::forget(resumable& who) noexcept {
   who.posted = false;
 }
 
-void scheduler::resume(resumable& who) {
+inline void scheduler::resume(resumable& who) {
   hops_ = 0;
   who.posted = false;
   who.handle.resume();

@@ -94,8 +94,7 @@ void timers::remove(timer& one) noexcept {
   root_ = meld(root_, below);
 }
 
-void timers::expire() noexcept {
-  if (root_ == nullptr) return;
+void timers::expire_due() noexcept {
   const auto now = steady_clock::now();
   while (root_ != nullptr && root_->at_ <= now) {
     timer& due = *root_;
@@ -104,8 +103,7 @@ void timers::expire() noexcept {
   }
 }
 
-nanoseconds timers::until_next() const noexcept {
-  if (root_ == nullptr) return nanoseconds::max();
+nanoseconds timers::until_first() const noexcept {
   return std::max<nanoseconds>(root_->at_ - steady_clock::now(), nanoseconds::zero());
 }
 

@@ -55,12 +55,18 @@ class timers {
   void remove(timer& one) noexcept;
 
   /// Ends those that are due.
-  void expire() noexcept;
+  void expire() noexcept {
+    if (root_ != nullptr) expire_due();
+  }
 
   /// How long until the first is due, not below zero; the longest duration when there is none.
-  std::chrono::nanoseconds until_next() const noexcept;
+  std::chrono::nanoseconds until_next() const noexcept {
+    return root_ == nullptr ? std::chrono::nanoseconds::max() : until_first();
+  }
 
  private:
+  void expire_due() noexcept;
+  std::chrono::nanoseconds until_first() const noexcept;
   static timer* meld(timer* one, timer* other) noexcept;
   static timer* meld_all(timer* first) noexcept;
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cassert>
+
 namespace zc::detail {
 
 class cancel_scope;
@@ -18,7 +20,9 @@ class cancellable {
 
   /// Enters `scope`'s list. The caller looks at scope.requested() first.
   void enter(cancel_scope& scope) noexcept;
-  void leave() noexcept;
+  void leave() noexcept {
+    if (scope_ != nullptr) unlink();
+  }
   cancel_scope* scope() const noexcept { return scope_; }
 
  protected:
@@ -26,6 +30,8 @@ class cancellable {
 
  private:
   friend class cancel_scope;
+  void unlink() noexcept;
+
   cancel_scope* scope_ = nullptr;
   cancellable* before_ = nullptr;
   cancellable* after_ = nullptr;
@@ -66,5 +72,21 @@ class cancel_scope final : public cancellable {
   bool observed_ = false;
   bool muted_ = false;
 };
+
+inline void cancellable::enter(cancel_scope& scope) noexcept {
+  assert(scope_ == nullptr);
+  scope_ = &scope;
+  // At the back: the kernel looks for an op to cancel from the oldest on.
+  before_ = scope.last_;
+  after_ = nullptr;
+  (before_ != nullptr ? before_->after_ : scope.first_) = this;
+  scope.last_ = this;
+}
+
+inline void cancellable::unlink() noexcept {
+  (before_ != nullptr ? before_->after_ : scope_->first_) = after_;
+  (after_ != nullptr ? after_->before_ : scope_->last_) = before_;
+  scope_ = nullptr;
+}
 
 }  // namespace zc::detail

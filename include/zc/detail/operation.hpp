@@ -48,7 +48,9 @@ class operation : public cancellable {
 
  protected:
   operation() noexcept = default;
-  ~operation();
+  ~operation() {
+    if (unfinished() || descriptor_) dispose();
+  }
 
   /// Fills the submission in. Called when there is room in the ring, perhaps after other ops.
   virtual void prepare(io_uring_sqe& sqe) noexcept = 0;
@@ -68,6 +70,10 @@ class operation : public cancellable {
   friend class op_queue;
   friend class fifo<operation>;
   enum class stage : std::uint8_t { idle, queued, in_kernel, done };
+
+  bool unfinished() const noexcept { return stage_ == stage::queued || stage_ == stage::in_kernel; }
+  /// Cancels and awaits it, and closes a descriptor that nobody took.
+  void dispose();
 
   /// False when it has already ended.
   bool start(resumable& waiter);

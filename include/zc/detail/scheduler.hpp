@@ -36,6 +36,8 @@ class fifo {
     last_ = &entry;
   }
 
+  T* front() const noexcept { return first_; }
+
   T* pop() noexcept {
     T* entry = first_;
     if (entry != nullptr) first_ = entry->next;
