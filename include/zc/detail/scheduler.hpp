@@ -50,18 +50,16 @@ class fifo {
     last_ = other.last_;
   }
 
+  /// As cheap as pop() for the first of them.
   bool remove(T& entry) noexcept {
-    bool found = false;
-    fifo kept;
-    while (T* at = pop()) {
-      if (at == &entry) {
-        found = true;
-      } else {
-        kept.push(*at);
-      }
+    T* before = nullptr;
+    for (T* at = first_; at != nullptr; before = at, at = at->next) {
+      if (at != &entry) continue;
+      (before == nullptr ? first_ : before->next) = entry.next;
+      if (last_ == &entry) last_ = before;
+      return true;
     }
-    *this = kept;
-    return found;
+    return false;
   }
 
  private:
