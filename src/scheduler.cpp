@@ -18,6 +18,19 @@ thread_local scheduler* current_scheduler = nullptr;
 
 scheduler* scheduler::current() noexcept { return current_scheduler; }
 
+void* scheduler::new_frame(std::size_t size) {
+  return current_scheduler != nullptr ? current_scheduler->frames_.take(size)
+                                      : frame_pool::allocate(size);
+}
+
+void scheduler::delete_frame(void* frame, std::size_t size) noexcept {
+  if (current_scheduler != nullptr) {
+    current_scheduler->frames_.give(frame, size);
+  } else {
+    frame_pool::release(frame);
+  }
+}
+
 scheduler::running_here::running_here(scheduler& self) noexcept : outer_(current_scheduler) {
   current_scheduler = &self;
 }

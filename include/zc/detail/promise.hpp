@@ -1,6 +1,7 @@
 #pragma once
 
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -29,6 +30,11 @@ class promise_base : public resumable {
   promise_base& operator=(const promise_base&) = delete;
   ~promise_base() {
     if (posted) env.where->forget(*this);
+  }
+
+  static void* operator new(std::size_t size) { return scheduler::new_frame(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept {
+    scheduler::delete_frame(frame, size);
   }
 
   struct final_awaiter {

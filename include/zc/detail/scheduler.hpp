@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <mutex>
 
+#include "zc/detail/frame_pool.hpp"
+
 namespace zc::detail {
 
 class cancel_scope;
@@ -97,6 +99,11 @@ class scheduler {
   /// The scheduler that is running on this thread, or null.
   static scheduler* current() noexcept;
 
+  /// Memory for a coroutine's frame: from the scheduler that is running on this thread, where there
+  /// is one.
+  static void* new_frame(std::size_t size);
+  static void delete_frame(void* frame, std::size_t size) noexcept;
+
   /// Puts a coroutine at the back of the ready queue.
   void post(resumable& who) noexcept {
     who.posted = true;
@@ -172,6 +179,7 @@ class scheduler {
 
   void resume(resumable& who);
 
+  frame_pool frames_;
   fifo<resumable> ready_;   // run in the next batch
   fifo<resumable> batch_;   // being run
   fifo<resumable> behind_;  // run after the batch, while the turn is not spent
