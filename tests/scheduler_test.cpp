@@ -3,10 +3,13 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "support/process.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/scope.hpp"
@@ -226,6 +229,22 @@ TEST_CASE("fifo: keeps the order through append and remove") {
   CHECK(a.pop() == &three);
   CHECK(a.pop() == nullptr);
   CHECK(a.empty());
+}
+
+TEST_CASE("fifo: taking out 200 000 entries in their order is not quadratic") {
+  struct entry {
+    entry* next = nullptr;
+  };
+  std::vector<entry> entries(200'000);
+  zc::detail::fifo<entry> all;
+  for (entry& each : entries) all.push(each);
+  const auto begun = std::chrono::steady_clock::now();
+  std::size_t removed = 0;
+  for (entry& each : entries) removed += all.remove(each) ? 1u : 0u;
+  CHECK(removed == entries.size());
+  CHECK(all.empty());
+  // Milliseconds; with a step for each entry that is left it is minutes.
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5) * support::slowdown());
 }
 
 TEST_SUITE_END();
