@@ -33,10 +33,11 @@ void deadline::one_done(promise_base& child) noexcept {
   }
 }
 
-void rethrow_as_timed_out() {
+void rethrow_as_timed_out(const promise_base& work) {
+  if (!work.error()) return;
   const std::error_code timed_out(ETIMEDOUT, std::system_category());
   try {
-    throw;
+    std::rethrow_exception(work.error());
   } catch (const transfer_error& error) {
     if (error.code() != std::errc::operation_canceled) throw;
     throw error.with_code(timed_out);

@@ -11,6 +11,7 @@
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
 #include "zc/splice.hpp"
+#include "zc/when_all.hpp"
 #include "zc/when_any.hpp"
 #include "zc/with_stop.hpp"
 
@@ -141,6 +142,36 @@ TEST_CASE("timeout: a transfer resumes with timed_out and its counts") {
   CHECK(done.reason == zc::stop_reason::timed_out);
   CHECK(done.moved == 500);
   CHECK(done.taken == done.moved + done.remainder.size());
+}
+
+TEST_CASE("timeout: of several transfers those that the deadline cut short are timed_out") {
+  const support::ends idle = support::unix_pair(SOCK_NONBLOCK);
+  const support::ends to = support::unix_pair(SOCK_NONBLOCK);
+  support::write_all(idle.second.get(), support::bytes_at(0, 500));
+  const zc::fd file = support::file_of(1000);
+  const zc::fd copy = support::empty_file();
+  std::vector<zc::task<zc::transfer>> both;
+  both.push_back(zc::try_splice(file.get(), copy.get()));
+  both.push_back(zc::try_splice(idle.first.get(), to.first.get()));
+  const std::vector<zc::transfer> done = zc::run(zc::timeout(50ms, zc::when_all(std::move(both))));
+  REQUIRE(done.size() == 2);
+  CHECK(done[0].reason == zc::stop_reason::complete);
+  CHECK(done[0].moved == 1000);
+  CHECK(done[1].reason == zc::stop_reason::timed_out);
+  CHECK(done[1].moved == 500);
+}
+
+TEST_CASE("timeout: a cancellation that work for a transfer throws on is ETIMEDOUT too") {
+  const auto never_begun = []() -> zc::task<zc::transfer> {
+    co_await zc::sleep_for(1h);
+    co_return zc::transfer();
+  };
+  CHECK(error_of(zc::timeout(5ms, never_begun())) == std::errc::timed_out);
+  const auto failing = []() -> zc::task<zc::transfer> {
+    co_await zc::yield();
+    throw std::runtime_error("own");
+  };
+  CHECK_THROWS_WITH_AS(zc::run(zc::timeout(1h, failing())), "own", std::runtime_error);
 }
 
 TEST_CASE("timeout: splice throws a transfer_error ETIMEDOUT with its counts") {

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <chrono>
-#include <system_error>
-#include <type_traits>
+#include <concepts>
 #include <utility>
+#include <vector>
 
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/duration.hpp"
@@ -35,37 +35,51 @@ class deadline final : public join {
   cancel_scope alarm_scope_;
 };
 
-/// Rethrows the exception in flight; one that only says "cancelled" becomes ETIMEDOUT, with a
+/// Rethrows what `work` threw, if anything; what only says "cancelled" becomes ETIMEDOUT, with a
 /// transfer_error's counts and remainder kept.
-[[noreturn]] void rethrow_as_timed_out();
+void rethrow_as_timed_out(const promise_base& work);
 
 [[noreturn]] void throw_timed_out();
+
+/// Says of a value that its work was cut short by a deadline. What has counts that must not be lost
+/// has such a function, here or beside it; timeout() drops any other value.
+inline void time_out(transfer& what) noexcept {
+  if (what.reason == stop_reason::cancelled) what.reason = stop_reason::timed_out;
+}
+template <std::derived_from<transfer> T>
+void time_out(std::vector<T>& all) noexcept {
+  for (T& each : all) time_out(each);
+}
+
+template <class T>
+concept keeps_counts = requires(T& value) { time_out(value); };
+
+template <keeps_counts T>
+void mark_timed_out(T& value) noexcept {
+  time_out(value);
+}
 
 }  // namespace detail
 
 /// Runs `work`; cancels it when `duration` is over, and awaits its end.
 ///
-/// A transfer then resumes with stop_reason::timed_out and its counts; anything else throws
-/// std::system_error ETIMEDOUT (splice() a transfer_error with its counts and remainder). Work that
-/// ended by itself before the cancellation touched it keeps its value or exception.
+/// A transfer then resumes with stop_reason::timed_out and its counts, and several of them (a
+/// vector, as of when_all()) with those so marked that the deadline cut short. Anything else
+/// throws std::system_error ETIMEDOUT (splice() a transfer_error with its counts and remainder).
+/// Work that ended by itself before the cancellation touched it keeps its value or exception.
 template <class T>
 task<T> timeout(std::chrono::nanoseconds duration, task<T> work) {
   const detail::environment env = co_await detail::this_environment{};
   detail::deadline both(work.promise(), env.cancel, duration);
   co_await both;
-  if constexpr (std::is_same_v<T, transfer>) {
-    transfer done = work.take();
-    if (both.expired() && done.reason == stop_reason::cancelled) {
-      done.reason = stop_reason::timed_out;
-    }
+  if constexpr (detail::keeps_counts<T>) {
+    if (both.cut_short() && work.promise().error()) detail::rethrow_as_timed_out(work.promise());
+    T done = work.take();
+    if (both.expired()) detail::mark_timed_out(done);
     co_return done;
   } else {
     if (!both.cut_short()) co_return work.take();
-    try {
-      static_cast<void>(work.take());
-    } catch (...) {
-      detail::rethrow_as_timed_out();
-    }
+    detail::rethrow_as_timed_out(work.promise());
     detail::throw_timed_out();
   }
 }
