@@ -1,6 +1,18 @@
 #include "zc/detail/cancel.hpp"
 
+#include <system_error>
+
 namespace zc::detail {
+
+bool is_cancellation(const std::exception_ptr& error) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::system_error& thrown) {
+    return thrown.code() == std::errc::operation_canceled;
+  } catch (...) {
+    return false;
+  }
+}
 
 cancel_scope::~cancel_scope() {
   while (first_ != nullptr) first_->leave();

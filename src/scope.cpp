@@ -2,23 +2,8 @@
 
 #include <cassert>
 #include <stdexcept>
-#include <system_error>
 
 namespace zc {
-
-namespace {
-
-bool is_cancellation(const std::exception_ptr& error) noexcept {
-  try {
-    std::rethrow_exception(error);
-  } catch (const std::system_error& thrown) {
-    return thrown.code() == std::errc::operation_canceled;
-  } catch (...) {
-    return false;
-  }
-}
-
-}  // namespace
 
 scope::~scope() {
   if (running_ == 0) return;
@@ -49,7 +34,7 @@ void scope::joined() {
 }
 
 std::coroutine_handle<> scope::child_done(detail::promise_base& child) noexcept {
-  if (child.error() && !(cancelled_by_owner_ && is_cancellation(child.error()))) {
+  if (child.error() && !(cancelled_by_owner_ && detail::is_cancellation(child.error()))) {
     if (!error_) error_ = child.error();
     cancel_.request();
   }

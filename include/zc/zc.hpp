@@ -2,6 +2,7 @@
 
 /// All of zc: moves bytes between any two Linux file descriptors, from C++20 coroutines.
 
+#include "zc/batch.hpp"
 #include "zc/capabilities.hpp"
 #include "zc/context.hpp"
 #include "zc/counters.hpp"
@@ -11,6 +12,7 @@
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
 #include "zc/splice.hpp"
+#include "zc/splice_batch.hpp"
 #include "zc/task.hpp"
 #include "zc/timeout.hpp"
 #include "zc/transfer.hpp"

@@ -1,8 +1,12 @@
 #pragma once
 
 #include <cassert>
+#include <exception>
 
 namespace zc::detail {
+
+/// True for an std::system_error ECANCELED.
+bool is_cancellation(const std::exception_ptr& error) noexcept;
 
 class cancel_scope;
 
