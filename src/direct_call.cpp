@@ -52,6 +52,14 @@ int direct_splice(ring& beside, const splice_arguments& asked) noexcept {
                                  out_at >= 0 ? &out_at : nullptr, nbytes, asked.flags));
 }
 
+int direct_tee(ring& beside, int in, int out, std::size_t nbytes, unsigned flags) noexcept {
+  unsigned some = operation::clamp_length(nbytes);
+  const auto answer = answered(
+      beside, some, [&](io_uring_sqe* shown) { io_uring_prep_tee(shown, in, out, some, flags); });
+  if (answer) return *answer;
+  return count_or_error(::tee(in, out, some, flags));
+}
+
 int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
                 std::int64_t offset) noexcept {
   unsigned some = operation::clamp_length(nbytes);

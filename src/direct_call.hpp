@@ -27,6 +27,9 @@ struct splice_arguments {
 
 int direct_splice(ring& beside, const splice_arguments& asked) noexcept;
 
+/// tee(2).
+int direct_tee(ring& beside, int in, int out, std::size_t nbytes, unsigned flags) noexcept;
+
 /// read(2), or pread(2) where there is an offset.
 int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
                 std::int64_t offset) noexcept;
