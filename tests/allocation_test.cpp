@@ -34,6 +34,7 @@
 #include "zc/timeout.hpp"
 #include "zc/when_all.hpp"
 #include "zc/when_any.hpp"
+#include "zc/tee.hpp"
 
 namespace {
 
@@ -212,6 +213,30 @@ TEST_CASE("allocation: where memory is refused a transfer fails with ENOMEM and 
   CHECK(done.moved == 16 * 1024);
   CHECK(done.taken == 100'000);
   CHECK(done.remainder.empty());
+}
+
+TEST_CASE("allocation: a tee that is refused memory says so, with exact counts, for each target") {
+  const zc::fd in = support::file_of(100'000);
+  const zc::fd full = support::open_file("/dev/full", O_WRONLY);
+  const zc::fd out = support::empty_file();
+  for (const unsigned pipes : {64u, 0u}) {
+    CAPTURE(pipes);
+    std::vector<zc::transfer> copies;
+    zc::context here({.pipes = pipes});
+    {
+      const scarcity none(30'000);
+      copies = here.run(zc::tee(in.get(), {full.get(), out.get()}));
+    }
+    // Only the one that cannot be spliced to needs memory, where there are pipes.
+    const std::uint64_t moved = pipes > 0 ? 100'000 : 0;
+    CHECK(copies[0].error == std::errc::not_enough_memory);
+    CHECK(copies[0].side == zc::side::zc);
+    CHECK(copies[0].taken == moved);
+    CHECK(copies[0].moved == 0);
+    CHECK(copies[1].moved == moved);
+    CHECK(copies[1].taken == moved);
+    CHECK(copies[1].error == (pipes > 0 ? std::error_code() : copies[0].error));
+  }
 }
 
 TEST_SUITE_END();

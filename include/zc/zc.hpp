@@ -14,6 +14,7 @@
 #include "zc/splice.hpp"
 #include "zc/splice_batch.hpp"
 #include "zc/task.hpp"
+#include "zc/tee.hpp"
 #include "zc/timeout.hpp"
 #include "zc/transfer.hpp"
 #include "zc/when_all.hpp"
