@@ -1,53 +1,38 @@
 // H17: two streams through one process, a transfer each way: half-closes, resets, early leavers.
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <array>
 #include <chrono>
-#include <cstdio>
-#include <fstream>
 #include <stop_token>
-#include <string>
-#include <thread>
 #include <vector>
 
-#include "support/process.hpp"
+#include "support/line.hpp"
 #include "support/transfers.hpp"
-#include "zc/op/recv.hpp"
-#include "zc/op/send.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
 #include "zc/timeout.hpp"
 #include "zc/with_stop.hpp"
 
 using namespace std::chrono_literals;
+using support::check_way;
+using support::for_each_route;
+using support::from_client;
+using support::from_server;
+using support::give_out;
+using support::in_close_wait;
+using support::intake;
+using support::is_gone;
+using support::leaves_no_close_wait;
+using support::line;
+using support::make_line;
+using support::port_of;
+using support::take_in;
 
 TEST_SUITE_BEGIN("kernel");
 
 namespace {
-
-constexpr unsigned from_client = 1;
-constexpr unsigned from_server = 2;
-
-/// A client and a server, and the two sockets between them that belong to who stands there.
-struct line {
-  zc::fd client;
-  zc::fd near_client;
-  zc::fd near_server;
-  zc::fd server;
-};
-
-line make_line(bool tcp, int flags) {
-  support::ends left = tcp ? support::tcp_pair(flags) : support::unix_pair(flags);
-  support::ends right = tcp ? support::tcp_pair(flags) : support::unix_pair(flags);
-  return {std::move(left.first), std::move(left.second), std::move(right.first),
-          std::move(right.second)};
-}
 
 struct both_ways {
   zc::transfer to_server;
@@ -71,107 +56,6 @@ zc::task<> move_both_ways(const line& on, zc::route by, both_ways& done) {
   ways.spawn(one_way(on.near_client.get(), on.near_server.get(), by, both, done.to_server));
   ways.spawn(one_way(on.near_server.get(), on.near_client.get(), by, both, done.to_client));
   co_await ways.join();
-}
-
-/// What one of the two peers has read so far.
-struct intake {
-  std::uint64_t size = 0;
-  bool right = true;
-  bool ended = false;
-  std::error_code error;
-};
-
-/// Reads until `size` bytes are there, or the stream ends or fails.
-zc::task<> take_in(int fd, std::uint64_t size, unsigned salt, intake& got) {
-  std::vector<char> buffer(64 * 1024);
-  while (got.size < size && !got.ended) {
-    const zc::result<std::size_t> some = co_await zc::op::recv(fd, buffer.data(), buffer.size());
-    if (!some) {
-      got.error = some.error();
-      co_return;
-    }
-    got.right = got.right && support::are_bytes_at({buffer.data(), *some}, got.size, salt);
-    got.size += *some;
-    got.ended = *some == 0;
-  }
-}
-
-/// Sends a stream up to `size`, or as much as goes before it fails or is cancelled. From `at` on,
-/// which says how far it came.
-zc::task<> give_out(int fd, std::uint64_t size, unsigned salt, std::uint64_t& at) {
-  while (at < size) {
-    const std::string bytes = support::bytes_at(
-        at, static_cast<std::size_t>(std::min<std::uint64_t>(size - at, 64 * 1024)), salt);
-    const zc::result<std::size_t> some = co_await zc::op::send(fd, bytes.data(), bytes.size());
-    if (!some) co_return;
-    at += *some;
-  }
-}
-
-zc::task<> give_out(int fd, std::uint64_t size, unsigned salt) {
-  std::uint64_t at = 0;
-  co_await give_out(fd, size, salt, at);
-}
-
-std::uint16_t port_of(const zc::fd& socket) {
-  sockaddr_in at{};
-  socklen_t length = sizeof at;
-  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&at), &length);
-  return ntohs(at.sin_port);
-}
-
-/// How many sockets of this machine wait in CLOSE_WAIT, with one of `ports` at either end.
-std::size_t in_close_wait(const std::vector<std::uint16_t>& ports) {
-  std::size_t count = 0;
-  std::ifstream table("/proc/net/tcp");
-  std::string row;
-  std::getline(table, row);
-  while (std::getline(table, row)) {
-    unsigned local = 0;
-    unsigned remote = 0;
-    unsigned state = 0;
-    if (std::sscanf(row.c_str(), "%*d: %*x:%x %*x:%x %x", &local, &remote, &state) != 3) continue;
-    constexpr unsigned close_wait = 8;  // TCP_CLOSE_WAIT
-    if (state != close_wait) continue;
-    for (const std::uint16_t each : ports) {
-      if (each == local || each == remote) ++count;
-    }
-  }
-  return count;
-}
-
-/// Whether, within a while, none of these waits in CLOSE_WAIT. Their owners have closed them.
-bool leaves_no_close_wait(const std::vector<std::uint16_t>& ports) {
-  for (int i = 0; i < 300; ++i) {
-    if (in_close_wait(ports) == 0) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
-
-bool is_gone(std::error_code error) {
-  return error == std::errc::connection_reset || error == std::errc::broken_pipe;
-}
-
-/// Whether counts and bytes of one direction agree.
-void check_way(const zc::transfer& done, unsigned salt) {
-  CHECK(support::conserved(done));
-  const auto kept = done.remainder.bytes();
-  CHECK(support::are_bytes_at({reinterpret_cast<const char*>(kept.data()), kept.size()}, done.moved,
-                              salt));
-}
-
-/// Calls `body(route, flags)` for each route and kind of descriptor that it serves.
-template <class Body>
-void for_each_route(Body body) {
-  for (const zc::route route : support::routes) {
-    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
-      if (route == zc::route::direct && flags == 0) continue;  // refuses blocking sockets
-      CAPTURE(route);
-      CAPTURE(flags);
-      body(route, flags);
-    }
-  }
 }
 
 }  // namespace
