@@ -75,6 +75,7 @@ void mover::gave(std::size_t nbytes, route how) noexcept {
   if (asked.progress != nullptr) {
     asked.progress->moved.store(done.moved, std::memory_order_relaxed);
   }
+  if (last_moved != nullptr) *last_moved = std::chrono::steady_clock::now();
 }
 
 bool mover::more_follows(std::uint64_t at_hand, std::uint64_t to_take) const noexcept {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -48,6 +49,8 @@ struct mover {
   transfer done;
   remainder staged;     // taken, not moved, in memory
   bool corked = false;  // the last bytes went with SPLICE_F_MORE, but more need not follow
+  std::chrono::steady_clock::time_point* last_moved =
+      nullptr;  // when bytes last moved, for a relay
 
   /// Whether it has ended early, in whatever way.
   bool stopped() const noexcept { return done.reason != stop_reason::complete; }
@@ -124,6 +127,10 @@ few_sent send_few(mover& m, int in, int out) noexcept;
 
 /// Sends a file that is in memory, and no larger than a pipe, as far as that goes at once.
 void send_file(mover& m) noexcept;
+
+/// try_splice() that also keeps the moment when `out` last accepted bytes.
+task<transfer> try_splice_noting(int in, int out, splice_options options,
+                                 std::chrono::steady_clock::time_point& last_moved);
 
 /// in → our pipe → out.
 task<outcome> through_pipe(mover& m);

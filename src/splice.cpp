@@ -197,10 +197,12 @@ std::uint64_t moved_or_throw(transfer done, std::uint64_t wanted) {
   throw transfer_error(std::move(done), error, wanted);
 }
 
-/// Both forms of the call. `*wanted`, if not null, becomes the number of bytes asked for.
-task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wanted) {
+/// All forms of the call. `*wanted`, if not null, becomes the number of bytes asked for.
+task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wanted,
+                     std::chrono::steady_clock::time_point* last_moved = nullptr) {
   mover m;
   m.asked = options;
+  m.last_moved = last_moved;
   m.env = co_await detail::this_environment{};
   co_await detail::breather(m);
   const detail::few_sent few = send_few(m, in, out);
@@ -240,6 +242,11 @@ refusal resolve_delivery(mover& m, int out) noexcept {
 
 task<transfer> try_splice(int in, int out, splice_options options) {
   return carry(in, out, options, nullptr);
+}
+
+task<transfer> detail::try_splice_noting(int in, int out, splice_options options,
+                                         std::chrono::steady_clock::time_point& last_moved) {
+  return carry(in, out, options, nullptr, &last_moved);
 }
 
 task<std::uint64_t> splice(int in, int out, splice_options options) {

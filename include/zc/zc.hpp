@@ -8,6 +8,7 @@
 #include "zc/counters.hpp"
 #include "zc/fd.hpp"
 #include "zc/op.hpp"
+#include "zc/relay.hpp"
 #include "zc/result.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"

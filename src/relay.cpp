@@ -1,0 +1,368 @@
+#include "zc/relay.hpp"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "endpoint.hpp"
+#include "mover.hpp"
+#include "own_descriptor.hpp"
+#include "timers.hpp"
+#include "zc/detail/cancel.hpp"
+#include "zc/detail/operation.hpp"
+#include "zc/detail/promise.hpp"
+#include "zc/fd.hpp"
+#include "zc/op/poll.hpp"
+#include "zc/timeout.hpp"
+
+namespace zc {
+
+namespace {
+
+using detail::cancel_scope;
+using detail::endpoint;
+using detail::errno_code;
+using std::chrono::nanoseconds;
+using std::chrono::steady_clock;
+
+// How long what a dead peer had sent before may wait for the other end to take a byte of it.
+constexpr std::chrono::seconds linger_limit(1);
+
+steady_clock::time_point later(steady_clock::time_point from, nanoseconds by) noexcept {
+  return from + std::min<steady_clock::duration>(by, steady_clock::time_point::max() - from);
+}
+
+unsigned events_of(int fd) noexcept {
+  pollfd one{fd, 0, 0};
+  return ::poll(&one, 1, 0) == 1 ? static_cast<unsigned>(one.revents) : 0;
+}
+
+/// A hang-up alone is a peer that has closed in good order. An error alone may be no more than a
+/// message in the socket's error queue.
+bool is_dead(unsigned events) noexcept {
+  constexpr unsigned both = POLLERR | POLLHUP;
+  return (events & both) == both;
+}
+
+/// An epoll set that is readable when `fd` has met an error or hung up. False where none is to be
+/// had.
+fd set_of_deaths(int fd) noexcept {
+  zc::fd set = detail::own_descriptor(zc::fd(::epoll_create1(EPOLL_CLOEXEC)));
+  epoll_event nothing_else{};
+  if (set && ::epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &nothing_else) < 0) set = {};
+  return set;
+}
+
+/// The error that a socket died of. Takes it away: nobody else hears of it.
+std::error_code death_of(int fd) noexcept {
+  int error = 0;
+  socklen_t length = sizeof error;
+  const bool known = ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0;
+  return errno_code(known ? error : ECONNRESET);
+}
+
+/// A relay while it runs: two transfers, a look-out for the death of each end, and the time.
+///
+/// Ends are 0 and 1; way 0 reads from end 0 and writes to end 1, way 1 the other way round.
+class relaying final : public detail::joiner {
+ public:
+  relaying(detail::environment env, relay_end a, relay_end b, const relay_options& options) noexcept
+      : env_(env), ends_{a, b}, options_(options) {
+    for (cancel_scope& each : way_scopes_) each.go_below(env.cancel);
+    // That nobody looks out any more is never why something ended.
+    lookout_scope_.mute();
+    lookout_scope_.go_below(env.cancel);
+  }
+
+  /// Waits for something to happen, or until the relay's time is over.
+  class news final : public detail::timer {
+   public:
+    explicit news(relaying& of) noexcept : timer(of.time_left()), of_(of) {}
+    bool await_ready() const noexcept { return of_.has_news_; }
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+      of_.waiter_ = &self.promise();
+      of_.nap_ = this;
+      // In a cancelled task it does not run: then what is cancelled with it ends the wait.
+      timer::await_suspend(self);
+    }
+    void await_resume() noexcept {
+      of_.waiter_ = nullptr;
+      of_.has_news_ = false;
+      of_.look_at_clock();
+    }
+
+   private:
+    relaying& of_;
+  };
+
+  /// False where it is refused: the result says why.
+  bool resolve() noexcept;
+  void start();
+  bool running() const noexcept { return running_ > 0; }
+  relay_result take();
+
+ private:
+  static std::size_t other(std::size_t which) noexcept { return 1 - which; }
+  transfer& done(std::size_t way) noexcept { return way == 0 ? done_.a_to_b : done_.b_to_a; }
+  int in_of(std::size_t way) const noexcept { return ends_[way].in; }
+  int out_of(std::size_t way) const noexcept { return ends_[other(way)].out; }
+
+  void refuse(std::size_t way, std::error_code error, side where) noexcept;
+  void start(detail::promise_base& child, cancel_scope& scope);
+  static task<> look_out(relaying& of, std::size_t end);
+
+  std::coroutine_handle<> child_done(detail::promise_base& child) noexcept override;
+  void way_ended(std::size_t way) noexcept;
+  void source_ended(std::size_t way) noexcept;
+  void way_failed(std::size_t way) noexcept;
+  void end_died(std::size_t end) noexcept;
+  void linger_for(std::size_t end) noexcept;
+  void stop() noexcept;
+  void wake() noexcept;
+
+  nanoseconds time_left() const noexcept;
+  steady_clock::time_point linger_end() const noexcept;
+  void look_at_clock() noexcept;
+  void name_the_dead() noexcept;
+
+  detail::environment env_;
+  std::array<relay_end, 2> ends_;
+  relay_options options_;
+  std::array<bool, 2> watched_{};
+  std::array<bool, 2> over_{};
+  bool has_news_ = false;
+  bool stopped_ = false;
+  bool expired_ = false;
+  std::optional<std::size_t> dead_;  // the end that is gone, and may have left bytes
+  steady_clock::time_point began_ = steady_clock::now();
+  steady_clock::time_point last_moved_ = began_;
+  steady_clock::time_point died_;
+  std::size_t running_ = 0;
+  detail::resumable* waiter_ = nullptr;
+  news* nap_ = nullptr;
+  std::exception_ptr error_;
+  relay_result done_;
+  std::array<cancel_scope, 2> way_scopes_;
+  cancel_scope lookout_scope_;
+  std::array<task<transfer>, 2> ways_;
+  std::array<task<>, 2> lookouts_;
+};
+
+void relaying::refuse(std::size_t way, std::error_code error, side where) noexcept {
+  for (const std::size_t each : {way, other(way)}) {
+    done(each).route = options_.route;
+    done(each).reason = stop_reason::cancelled;
+  }
+  done(way).reason = stop_reason::failed;
+  done(way).error = error;
+  done(way).side = where;
+}
+
+bool relaying::resolve() noexcept {
+  for (const std::size_t way : {std::size_t{0}, std::size_t{1}}) {
+    const result<endpoint> in = detail::look_at(in_of(way), detail::direction::reading);
+    const result<endpoint> out = detail::look_at(out_of(way), detail::direction::writing);
+    if (!in || !out) {
+      refuse(way, !in ? in.error() : out.error(), !in ? side::in : side::out);
+      return false;
+    }
+    watched_[other(way)] = out->is == endpoint::kind::socket && !out->datagrams;
+  }
+  if (ends_[0].in != ends_[1].in) return true;
+  refuse(0, errno_code(EINVAL), side::none);
+  return false;
+}
+
+void relaying::start(detail::promise_base& child, cancel_scope& scope) {
+  ++running_;
+  child.start_in({env_.where, &scope}, *this);
+}
+
+void relaying::start() {
+  for (const std::size_t each : {std::size_t{0}, std::size_t{1}}) {
+    ways_[each] = detail::try_splice_noting(
+        in_of(each), out_of(each),
+        {.route = options_.route,
+         .progress = each == 0 ? options_.progress_a_to_b : options_.progress_b_to_a},
+        last_moved_);
+    if (watched_[each]) lookouts_[each] = look_out(*this, each);
+  }
+  for (const std::size_t each : {std::size_t{0}, std::size_t{1}}) {
+    start(ways_[each].promise(), way_scopes_[each]);
+  }
+  for (task<>& each : lookouts_) {
+    if (each) start(each.promise(), lookout_scope_);
+  }
+}
+
+/// Hears of an end that is gone for good, whoever reads from it or writes to it at the time.
+task<> relaying::look_out(relaying& of, std::size_t end) {
+  const int fd = of.ends_[end].out;
+  zc::fd deaths;
+  unsigned events = 0;
+  do {
+    // One op for both: this frame is a part of what an idle relay costs.
+    if (!co_await op::poll(deaths ? deaths.get() : fd, deaths ? POLLIN : 0)) co_return;
+    events = events_of(fd);
+    if ((events & (POLLERR | POLLHUP)) != 0 || of.over_[other(end)] || deaths) break;
+    // It has half-closed: from now on a poll on the ring ends with POLLRDHUP, asked for or not.
+    deaths = set_of_deaths(fd);
+  } while (deaths);
+  if (is_dead(events)) of.end_died(end);
+}
+
+std::coroutine_handle<> relaying::child_done(detail::promise_base& child) noexcept {
+  --running_;
+  for (const std::size_t way : {std::size_t{0}, std::size_t{1}}) {
+    if (&child == &ways_[way].promise()) way_ended(way);
+  }
+  if (over_[0] && over_[1]) lookout_scope_.request();
+  wake();
+  return std::noop_coroutine();
+}
+
+void relaying::way_ended(std::size_t way) noexcept {
+  over_[way] = true;
+  if (ways_[way].promise().error()) {
+    error_ = ways_[way].promise().error();
+    stop();
+    return;
+  }
+  done(way) = ways_[way].take();
+  switch (done(way).reason) {
+    case stop_reason::complete:
+    case stop_reason::end_of_file:
+      source_ended(way);
+      break;
+    case stop_reason::failed:
+      way_failed(way);
+      break;
+    default:
+      break;
+  }
+}
+
+void relaying::source_ended(std::size_t way) noexcept {
+  transfer& writer = done(other(way));
+  if (dead_ == way && writer.reason == stop_reason::failed &&
+      writer.error != std::errc::broken_pipe) {
+    // Whoever wrote to it took the error that reading would have met: this was no end.
+    done(way).reason = stop_reason::failed;
+    done(way).error = writer.error;
+    done(way).side = side::in;
+    return;
+  }
+  // Never sleeps. What cannot be told the end this way is no socket, or has gone already.
+  ::shutdown(out_of(way), SHUT_WR);
+}
+
+void relaying::way_failed(std::size_t way) noexcept {
+  const std::size_t end = other(way);
+  const bool gone = done(way).side == side::out && (events_of(out_of(way)) & POLLHUP) != 0;
+  if (gone && ends_[end].in == ends_[end].out) {
+    linger_for(end);
+  } else {
+    stop();
+  }
+}
+
+void relaying::end_died(std::size_t end) noexcept {
+  way_scopes_[other(end)].request();
+  linger_for(end);
+  wake();
+}
+
+void relaying::linger_for(std::size_t end) noexcept {
+  if (dead_) {
+    if (dead_ != end) stop();  // both are gone
+    return;
+  }
+  dead_ = end;
+  died_ = steady_clock::now();
+}
+
+void relaying::stop() noexcept {
+  stopped_ = true;
+  for (cancel_scope& each : way_scopes_) each.request();
+}
+
+void relaying::wake() noexcept {
+  has_news_ = true;
+  if (waiter_ == nullptr || waiter_->posted) return;
+  if (nap_->scope() != nullptr) {
+    nap_->cancel();
+  } else {
+    env_.where->post(*waiter_);
+  }
+}
+
+steady_clock::time_point relaying::linger_end() const noexcept {
+  if (!dead_ || over_[*dead_]) return steady_clock::time_point::max();
+  return later(std::max(died_, last_moved_), linger_limit);
+}
+
+nanoseconds relaying::time_left() const noexcept {
+  if (stopped_ || (over_[0] && over_[1])) return nanoseconds::max();
+  const auto due = std::min({later(last_moved_, options_.idle_timeout),
+                             later(began_, options_.total_timeout), linger_end()});
+  if (due == steady_clock::time_point::max()) return nanoseconds::max();
+  return due - steady_clock::now();
+}
+
+void relaying::look_at_clock() noexcept {
+  if (time_left() > nanoseconds::zero()) return;
+  expired_ = linger_end() > steady_clock::now();
+  stop();
+}
+
+/// Says whose failure it was that an end died, where no transfer met it itself.
+void relaying::name_the_dead() noexcept {
+  if (!dead_) return;
+  for (const transfer* each : {&done_.a_to_b, &done_.b_to_a}) {
+    if (each->reason == stop_reason::failed) return;
+  }
+  const bool reading = done(other(*dead_)).reason != stop_reason::cancelled;
+  transfer& met = reading ? done(*dead_) : done(other(*dead_));
+  if (met.reason != stop_reason::cancelled) return;
+  met.reason = stop_reason::failed;
+  met.error = death_of(ends_[*dead_].out);
+  met.side = reading ? side::in : side::out;
+}
+
+relay_result relaying::take() {
+  if (error_) std::rethrow_exception(error_);
+  name_the_dead();
+  if (expired_) time_out(done_);
+  return std::move(done_);
+}
+
+}  // namespace
+
+void time_out(relay_result& done) noexcept {
+  // One that was stopped because the other one failed stays cancelled.
+  for (const transfer* each : {&done.a_to_b, &done.b_to_a}) {
+    if (each->reason == stop_reason::failed) return;
+  }
+  detail::time_out(done.a_to_b);
+  detail::time_out(done.b_to_a);
+}
+
+task<relay_result> relay(relay_end a, relay_end b, relay_options options) {
+  const detail::environment env = co_await detail::this_environment{};
+  relaying both(env, a, b, options);
+  if (!both.resolve()) co_return both.take();
+  both.start();
+  while (both.running()) co_await relaying::news(both);
+  co_return both.take();
+}
+
+}  // namespace zc
