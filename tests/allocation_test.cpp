@@ -29,12 +29,13 @@
 #include "zc/op/read.hpp"
 #include "zc/op/timeout.hpp"
 #include "zc/op/write.hpp"
+#include "zc/relay.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
+#include "zc/tee.hpp"
 #include "zc/timeout.hpp"
 #include "zc/when_all.hpp"
 #include "zc/when_any.hpp"
-#include "zc/tee.hpp"
 
 namespace {
 
@@ -171,6 +172,42 @@ TEST_CASE("allocation: the counts above count") {
   CHECK(bytes_in_use.load() >= bytes + 1000);
   ::operator delete(memory);
   CHECK(bytes_in_use.load() == bytes);
+}
+
+TEST_CASE("allocation: an idle relay holds its coroutine frames and no buffer") {
+  constexpr long count = 50;
+  std::vector<support::ends> near;
+  std::vector<support::ends> far;
+  for (long i = 0; i <= count; ++i) {
+    near.push_back(support::unix_pair(SOCK_NONBLOCK));
+    far.push_back(support::unix_pair(SOCK_NONBLOCK));
+  }
+  const auto play = [&]() -> zc::task<long> {
+    zc::scope all;
+    long before = 0;
+    for (std::size_t i = 0; i < near.size(); ++i) {
+      // Not what the first one makes for all of them.
+      if (i == 1) {
+        for (int turn = 0; turn < 3; ++turn) co_await zc::yield();
+        before = bytes_in_use;
+      }
+      all.spawn(zc::relay(near[i].second.get(), far[i].first.get(),
+                          {.idle_timeout = std::chrono::hours(1)}));
+    }
+    for (int i = 0; i < 3; ++i) co_await zc::yield();
+    const long after = bytes_in_use;
+    all.cancel();
+    co_await all.join();
+    co_return (after - before) / count;
+  };
+  const long bytes_each = zc::run(play());
+  CAPTURE(bytes_each);
+  CHECK(bytes_each > 0);
+  // Frames are larger where nothing is optimised; a buffer would be 64 KiB.
+  CHECK(bytes_each <= 16 * 1024);
+#if defined(__OPTIMIZE__) && defined(__GNUC__) && !defined(__clang__)
+  CHECK(bytes_each <= 6 * 1024);
+#endif
 }
 
 TEST_CASE("allocation: where memory is refused a transfer fails with ENOMEM and exact counts") {
