@@ -62,6 +62,8 @@ static_assert(std::is_trivially_destructible_v<relay_end>);
 ///   does the same, and cancelling it is safe at any moment.
 ///
 /// An idle relay holds no pipe, no kernel worker and no buffer, and wakes up once per idle_timeout.
+/// Where one end has half-closed and the other has not, it holds one descriptor of its own (an
+/// epoll set); where none is to be had, the death of that end is noticed with the next byte for it.
 /// Refused before a byte moves: as splice(), either way; EINVAL where both ends read from the same
 /// descriptor. Datagram sockets have no end.
 ///
