@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "off_thread.hpp"
 #include "op_queue.hpp"
 #include "page_cache.hpp"
 #include "pipe_pool.hpp"
@@ -42,6 +43,7 @@ class loop final : public scheduler {
   /// Memory for bytes on their way from one system call to the next: nothing in it outlives a
   /// suspension. Empty where there is none to be had.
   std::span<std::byte> scratch() noexcept;
+  off_threads& file_threads() noexcept { return file_threads_; }
   scope& background();
 
   void run(promise_base& work);
@@ -63,6 +65,7 @@ class loop final : public scheduler {
   counters counters_;
   std::unique_ptr<std::byte[]> scratch_;
   fd wake_;
+  off_threads file_threads_{*this, "zc-files"};
   std::atomic<bool> stop_wanted_{false};
   pid_t owner_ = 0;  // the kernel's thread id: std::thread::id is soon used again
   cancel_scope* running_scope_ = nullptr;

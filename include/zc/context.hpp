@@ -35,8 +35,10 @@ struct context_options {
 /// Everything but stop() belongs to one thread: the first that calls run() (construction may be
 /// elsewhere). While run() runs, SIGPIPE and SIGXFSZ are blocked in that thread, so that a dead
 /// peer or a file-size limit is an error code; a child forked meanwhile inherits that mask and may
-/// want to unblock them before it executes another program. A context does not survive fork(2): the
-/// child must not use it. Needs Linux 6.1; see capabilities().
+/// want to unblock them before it executes another program. For what may block and io_uring has no
+/// op for, a context starts up to two threads when first needed ("zc-files": from file to file);
+/// all signals are blocked in them, they end when idle for some seconds, and with it. A context
+/// does not survive fork(2): the child must not use it. Needs Linux 6.1; see capabilities().
 class context final {
  public:
   /// Throws std::system_error when io_uring is not to be had; its text says why and what to do.
