@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "file_to_file.hpp"
 #include "mover.hpp"
 
 namespace zc {
@@ -142,6 +143,7 @@ task<> move_bytes(mover& m) {
   outcome next = begins_by_copying(m) ? outcome::cannot_splice
                  : m.may_bounce()     ? outcome::light
                                       : outcome::heavy;
+  if (detail::suits_file_to_file(m)) next = co_await detail::file_to_file(m);
   while (next != outcome::over) {
     switch (next) {
       case outcome::light:

@@ -41,10 +41,11 @@ struct splice_options {
   /// Where to write in a seekable `out`; as `offset`. An O_APPEND `out` appends: only 0 and
   /// file_position are allowed (EINVAL).
   std::int64_t out_offset = 0;
-  /// automatic: the cheapest way that is safe. direct: splice(2) on the calling thread, the ring
-  /// only to wait; a socket or tty in blocking mode is refused. ring: every move is an
-  /// IORING_OP_SPLICE. copy: read and write (recv and send) through the ring. A forced route that
-  /// cannot serve the pair is EINVAL.
+  /// automatic: the cheapest way that is safe; from one regular file to another, holes stay holes
+  /// and blocks are shared where the file system can (copy_file_range(2)). direct: splice(2) on the
+  /// calling thread, the ring only to wait; a socket or tty in blocking mode is refused. ring:
+  /// every move is an IORING_OP_SPLICE. copy: read and write (recv and send) through the ring. A
+  /// forced route that cannot serve the pair is EINVAL.
   zc::route route = zc::route::automatic;
   /// Kept up to date while the transfer runs, if not null. Must outlive the transfer.
   zc::progress* progress = nullptr;

@@ -76,8 +76,10 @@ struct transfer {
   stop_reason reason = stop_reason::complete;
   std::error_code error;                   // set when reason is failed
   zc::side side = zc::side::none;          // where it failed
-  zc::route route = zc::route::automatic;  // how the last bytes went: direct, ring (at least one of
-                                           // the two halves) or copy; as asked if none could go
+  zc::route route = zc::route::automatic;  // how the last bytes went: direct (also from file to
+                                           // file by system calls on a thread of the context's),
+                                           // ring (at least one of the two halves) or copy; as
+                                           // asked if none could go
   zc::remainder remainder;                 // bytes taken but not moved
 };
 
