@@ -2,14 +2,19 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <functional>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -436,6 +441,151 @@ TEST_CASE("file to file: without /proc or a descriptor to find holes with, all s
   };
   CHECK(is_whole(zc::run(starved(in.get(), out.get())), 8 * mebi));
   CHECK(same(out.get(), 0, in.get(), 0, 8 * mebi));
+}
+
+TEST_SUITE_END();
+
+TEST_SUITE_BEGIN("slow");
+
+namespace {
+
+/// A file system of a kind that shares blocks, in a file, mounted for the object's life. Empty
+/// where the tools, the kernel or the rights for that are missing.
+class sharing_filesystem {
+ public:
+  explicit sharing_filesystem(const std::string& kind) {
+    const std::string image = (directory_.path() / "image").string();
+    at_ = directory_.path() / "at";
+    std::filesystem::create_directory(at_);
+    const std::string command = "truncate -s 400M " + image + " && mkfs." + kind + " -q " + image +
+                                " && mount -o loop " + image + " " + at_.string();
+    mounted_ = std::system(("(" + command + ") > /dev/null 2>&1").c_str()) == 0;
+  }
+  sharing_filesystem(const sharing_filesystem&) = delete;
+  sharing_filesystem& operator=(const sharing_filesystem&) = delete;
+  ~sharing_filesystem() {
+    if (mounted_) ::umount2(at_.c_str(), MNT_DETACH);
+  }
+
+  explicit operator bool() const { return mounted_; }
+  zc::fd make(const char* name) const {
+    return support::open_file(at_ / name, O_RDWR | O_CREAT | O_TRUNC);
+  }
+
+ private:
+  support::temporary_directory directory_;
+  std::filesystem::path at_;
+  bool mounted_ = false;
+};
+
+/// How many bytes of a file are on blocks that another file has too.
+std::uint64_t shared_bytes(int file) {
+  constexpr std::size_t most = 64;
+  std::vector<std::uint64_t> memory((sizeof(fiemap) + most * sizeof(fiemap_extent)) / 8 + 1);
+  auto* const map = reinterpret_cast<fiemap*>(memory.data());
+  map->fm_length = FIEMAP_MAX_OFFSET;
+  map->fm_flags = FIEMAP_FLAG_SYNC;
+  map->fm_extent_count = most;
+  REQUIRE(::ioctl(file, FS_IOC_FIEMAP, map) == 0);
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; i < map->fm_mapped_extents; ++i) {
+    const fiemap_extent& each = map->fm_extents[i];
+    if ((each.fe_flags & FIEMAP_EXTENT_SHARED) != 0) size += each.fe_length;
+  }
+  return size;
+}
+
+std::chrono::microseconds cpu_time_of_this_thread() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::microseconds(used.tv_nsec / 1000);
+}
+
+}  // namespace
+
+TEST_CASE("file to file: where the file system can, the blocks are shared") {
+  for (const std::string kind : {"xfs", "btrfs"}) {
+    CAPTURE(kind);
+    const sharing_filesystem system(kind);
+    if (!system) {
+      MESSAGE("no " << kind << " to be had: needs root, a loop device and mkfs." << kind);
+      continue;
+    }
+    const zc::fd in = system.make("in");
+    REQUIRE(::ftruncate(in.get(), 40 * mebi + 123) == 0);
+    put(in.get(), 0, 20 * mebi + 77);
+    put(in.get(), 30 * mebi, 10 * mebi + 123);
+
+    const zc::fd whole = system.make("whole");
+    CHECK(is_whole(transfer(in.get(), whole.get()), 40 * mebi + 123));
+    CHECK(same(whole.get(), 0, in.get(), 0, 40 * mebi + 123));
+    CHECK(shared_bytes(whole.get()) >= 30 * mebi);
+    CHECK(allocated_bytes(whole.get()) <= allocated_bytes(in.get()) + 4096);
+
+    // A range that begins and ends inside of the file, over what was there.
+    const zc::fd part = system.make("part");
+    put(part.get(), 0, 20 * mebi, 1);
+    CHECK(is_whole(transfer(in.get(), part.get(),
+                            {.offset = 4096, .nbytes = 9 * mebi + 5, .out_offset = mebi}),
+                   9 * mebi + 5));
+    CHECK(same(part.get(), mebi, in.get(), 4096, 9 * mebi + 5));
+    CHECK(support::are_bytes_at(support::contents(part.get()).substr(10 * mebi + 5), 10 * mebi + 5,
+                                1));
+    CHECK(shared_bytes(part.get()) >= 9 * mebi);
+
+    // At an offset where blocks cannot be shared, the bytes are right all the same.
+    const zc::fd askew = system.make("askew");
+    CHECK(is_whole(transfer(in.get(), askew.get(), {.out_offset = 1}), 40 * mebi + 123));
+    CHECK(same(askew.get(), 1, in.get(), 0, 40 * mebi + 123));
+
+    // A copy is a copy.
+    put(in.get(), 0, mebi, 7);
+    CHECK(support::are_bytes_at(support::contents(whole.get()).substr(0, mebi), 0));
+  }
+}
+
+TEST_CASE("file to file: while a GiB goes, the loop comes round and its thread does not copy") {
+  const zc::fd in = support::empty_file();
+  const zc::fd out = support::empty_file();
+  const std::string block = support::bytes_at(0, 16 * mebi);
+  for (std::int64_t at = 0; at < 1024 * mebi; at += 16 * mebi) {
+    REQUIRE(::pwrite(in.get(), block.data(), block.size(), at) == 16 * mebi);
+  }
+  bool over = false;
+  long beats = 0;
+  zc::progress seen;
+  std::uint64_t seen_last = 0;
+  long advances = 0;
+  const auto beat = [&]() -> zc::task<> {
+    while (!over) {
+      co_await zc::sleep_for(1ms);
+      ++beats;
+      const std::uint64_t now = seen.moved;
+      CHECK(now >= seen_last);
+      if (now > seen_last) ++advances;
+      seen_last = now;
+    }
+  };
+  const auto move = [&]() -> zc::task<> {
+    const zc::transfer done = co_await zc::try_splice(in.get(), out.get(), {.progress = &seen});
+    CHECK(is_whole(done, 1024 * mebi));
+    CHECK(done.route == zc::route::direct);
+    over = true;
+  };
+  const auto both = [&]() -> zc::task<> { co_await zc::when_all(move(), beat()); };
+  const auto all_before = support::cpu_time();
+  const auto mine_before = cpu_time_of_this_thread();
+  zc::run(both());
+  const auto mine = cpu_time_of_this_thread() - mine_before;
+  const auto all = support::cpu_time() - all_before;
+  CAPTURE(mine.count());
+  CAPTURE(all.count());
+  CHECK(mine < all / 4);
+  CHECK(beats >= 20);
+  CHECK(advances >= 5);
+  std::string tail(block.size(), '?');
+  REQUIRE(::pread(out.get(), tail.data(), tail.size(), 1008 * mebi) == 16 * mebi);
+  CHECK(tail == block);
 }
 
 TEST_SUITE_END();
