@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <span>
 
 #include "support/require.hpp"
 #include "turns.hpp"
@@ -16,8 +17,7 @@ namespace baseline {
 /// Takes the request that the connection has for us. False where there is none, or no peer any more
 /// (then the socket is forgotten: -1).
 inline bool take_request(connection& from) {
-  std::array<std::byte, request_bytes> request;
-  const ssize_t got = ::recv(from.socket, request.data(), request.size(), 0);
+  const ssize_t got = ::recv(from.socket, from.request.data(), from.request.size(), 0);
   if (got < 0 && errno == EAGAIN) return false;
   bench::require(got, "recv");
   if (got == 0) {
@@ -33,9 +33,9 @@ inline bool take_request(connection& from) {
 ///
 /// `send(connection)` sends the next piece of its answer.
 template <class Send>
-void serve_with_epoll(const serving& what, const Send& send) {
+void serve_with_epoll(std::span<const int> sockets, const Send& send) {
   const int epoll = bench::require(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
-  turns all(what);
+  turns all(sockets);
   for (std::size_t index = 0; index < all.connections.size(); ++index) {
     epoll_event wanted{.events = EPOLLIN | EPOLLOUT | EPOLLET, .data = {.u64 = index}};
     bench::require(::epoll_ctl(epoll, EPOLL_CTL_ADD, all.connections[index].socket, &wanted),

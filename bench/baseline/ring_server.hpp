@@ -2,8 +2,7 @@
 
 #include <poll.h>
 
-#include <array>
-#include <vector>
+#include <cstdint>
 
 #include "raw_ring.hpp"
 #include "turns.hpp"
@@ -17,12 +16,11 @@ namespace baseline {
 template <class Send>
 void serve_with_ring(const serving& what, const Send& send) {
   raw_ring ring;
-  turns all(what);
-  std::vector<std::array<std::byte, request_bytes>> requests(all.connections.size());
+  turns all(what.sockets);
   const auto await_request = [&](std::size_t index) {
     io_uring_sqe* const entry = ring.entry();
-    io_uring_prep_recv(entry, all.connections[index].socket, requests[index].data(), request_bytes,
-                       0);
+    connection& of = all.connections[index];
+    io_uring_prep_recv(entry, of.socket, of.request.data(), request_bytes, 0);
     // The client has only just been answered: a first try would find nothing.
     entry->ioprio |= IORING_RECVSEND_POLL_FIRST;
     io_uring_sqe_set_data64(entry, index);

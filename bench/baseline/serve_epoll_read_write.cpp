@@ -12,7 +12,7 @@ namespace baseline {
 void serve_epoll_read_write(const serving& what) {
   // It stays in the second-level cache between the two copies.
   std::vector<std::byte> buffer(64 * 1024);
-  serve_with_epoll(what, [&](connection& to) {
+  serve_with_epoll(what.sockets, [&](connection& to) {
     const std::size_t piece = std::min(what.file_bytes - to.sent, buffer.size());
     const ssize_t got = bench::require(
         ::pread(what.file, buffer.data(), piece, static_cast<off_t>(to.sent)), "pread");

@@ -7,7 +7,7 @@
 namespace baseline {
 
 void serve_epoll_sendfile(const serving& what) {
-  serve_with_epoll(what, [&](connection& to) { return send_by_sendfile(to, what); });
+  serve_with_epoll(what.sockets, [&](connection& to) { return send_by_sendfile(to, what); });
 }
 
 }  // namespace baseline

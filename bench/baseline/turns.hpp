@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "serve.hpp"
@@ -13,7 +15,8 @@ enum class outcome { done, more, blocked };
 struct connection {
   int socket = -1;
   std::size_t index = 0;  // among all
-  std::size_t sent = 0;   // of the answer
+  std::array<std::byte, request_bytes> request{};
+  std::size_t sent = 0;  // of the answer
   bool answering = false;
   bool queued = false;
 };
@@ -23,8 +26,8 @@ struct connection {
 /// large files that took up to three times as long.
 class turns {
  public:
-  explicit turns(const serving& what) {
-    for (const int socket : what.sockets) {
+  explicit turns(std::span<const int> sockets) {
+    for (const int socket : sockets) {
       connections.push_back({.socket = socket, .index = connections.size()});
     }
     now_.reserve(connections.size());

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "serve.hpp"
+
+/// Servers by hand, without zc, that answer with the part of a file that was asked for. They return
+/// when all clients have gone.
+namespace baseline {
+
+struct part_request {
+  std::uint32_t file;  // index
+  std::uint32_t bytes;
+  std::uint64_t offset;
+};
+static_assert(sizeof(part_request) == request_bytes);
+
+struct serving_parts {
+  std::span<const int> files;
+  std::span<const int> sockets;
+};
+
+/// One thread, sockets with O_NONBLOCK.
+void serve_parts_epoll(const serving_parts& what);
+/// A thread for each connection, sockets in blocking mode.
+void serve_parts_threads(const serving_parts& what);
+
+}  // namespace baseline
