@@ -13,7 +13,9 @@ void batch_by_sendfile(const batch& what) {
     const int target = what.targets[number % what.targets.size()];
     for (off_t at = 0; static_cast<std::size_t>(at) < what.file_bytes;) {
       const std::size_t left = what.file_bytes - static_cast<std::size_t>(at);
-      if (bench::require(::sendfile(target, file, &at, left), "sendfile") == 0) return;
+      if (bench::require(::sendfile(target, file, &at, left), "sendfile") == 0) {
+        throw std::runtime_error("a file has become shorter");
+      }
     }
   }
 }
