@@ -32,7 +32,8 @@ void serve_with_ring(const serving& what, const Send& send) {
   };
   for (std::size_t index = 0; index < all.connections.size(); ++index) await_request(index);
 
-  for (std::size_t open = all.connections.size(); open > 0;) {
+  std::size_t open = all.connections.size();
+  while (open > 0) {
     ring.turn(all.empty(), [&](std::uint64_t index, int result) {
       connection& of = all.connections[index];
       if (!of.answering) {

@@ -64,7 +64,8 @@ void serve_ring_read_send(const serving& what) {
       io_uring_register_buffers(ring.get(), buffers.data(), static_cast<unsigned>(buffers.size())),
       "io_uring_register_buffers");
   for (std::size_t index = 0; index < all.size(); ++index) await_request(ring, all[index], index);
-  for (std::size_t open = all.size(); open > 0;) {
+  std::size_t open = all.size();
+  while (open > 0) {
     ring.turn(true, [&](std::uint64_t index, int result) {
       exchange& of = all[index];
       const auto done =

@@ -63,7 +63,8 @@ void serve_ring_splice(const serving& what) {
     all[index].through = own_pipe(pipe_bytes);
     await_request(ring, all[index], index);
   }
-  for (std::size_t open = all.size(); open > 0;) {
+  std::size_t open = all.size();
+  while (open > 0) {
     ring.turn(true, [&](std::uint64_t index, int result) {
       exchange& of = all[index];
       const auto done =
