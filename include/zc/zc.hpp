@@ -14,6 +14,7 @@
 #include "zc/sleep.hpp"
 #include "zc/splice.hpp"
 #include "zc/splice_batch.hpp"
+#include "zc/splice_paths.hpp"
 #include "zc/task.hpp"
 #include "zc/tee.hpp"
 #include "zc/timeout.hpp"
