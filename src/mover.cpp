@@ -42,7 +42,7 @@ bool mover::takes_directly(std::size_t nbytes) const noexcept {
   if (is_direct(in)) return true;
   if (forced() || in.is != endpoint::kind::file || in.direct_io) return false;
   const std::int64_t from = in_at >= 0 ? in_at : ::lseek(in.fd, 0, SEEK_CUR);
-  if (loop::of(*env.where).cache().holds(in.fd, from, nbytes)) return true;
+  if (loop::of(*env.where).cache().holds(in.fd, {in.device, in.inode, from, nbytes})) return true;
   ++count().cold_fills;
   return false;
 }

@@ -116,17 +116,16 @@ struct mover {
 /// in → out by single splices: one of them is a pipe of the caller's.
 task<outcome> hop(mover& m);
 
-struct few_sent {
-  std::size_t sent = 0;
+/// What send_at_once() sent of how much, and how.
+struct sent_at_once {
+  std::size_t nbytes = 0;
   std::size_t wanted = 0;
+  route how = route::copy;
 };
-/// Sends few bytes of a file that are in memory: by a read and a send, which refuse all that a
-/// closer look at the descriptors would. How many went is for the caller to account for: none where
-/// that takes a closer look, or where the transfer has stopped.
-few_sent send_few(mover& m, int in, int out) noexcept;
-
-/// Sends a file that is in memory, and no larger than a pipe, as far as that goes at once.
-void send_file(mover& m) noexcept;
+/// Sends a small part of a file that is in memory, to a socket, on this thread and without waiting,
+/// after no more than the checks that this takes. It is for the caller to account for. Nothing is
+/// sent where it takes a closer look at the descriptors, or where the transfer has stopped.
+sent_at_once send_at_once(mover& m, int in, int out) noexcept;
 
 /// try_splice() that also keeps the moment when `out` last accepted bytes.
 task<transfer> try_splice_noting(int in, int out, splice_options options,

@@ -8,6 +8,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <ctime>
 
 #ifndef __NR_cachestat
 #define __NR_cachestat 451
@@ -35,16 +36,37 @@ bool is_in_tmpfs(int fd) noexcept {
   return ::fstatfs(fd, &system) == 0 && system.f_type == TMPFS_MAGIC;
 }
 
+std::int64_t coarse_now() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+std::size_t hash(const page_cache::range& of) noexcept {
+  const auto from = static_cast<std::uint64_t>(of.from);
+  return (of.inode * 31 + of.device) * 31 + (from >> 12) * 7 + of.nbytes;
+}
+
 }  // namespace
 
-bool page_cache::holds(int fd, std::int64_t from, std::size_t nbytes) noexcept {
-  if (!can_tell_ || nbytes == 0) return false;
+bool page_cache::holds(int fd, const range& all) noexcept {
+  if (!can_tell_ || all.nbytes == 0) return false;
+  memory& kept = seen_[hash(all) % seen_.size()];
+  const std::int64_t now = coarse_now();
+  // Within the clock's tick, which is some milliseconds.
+  if (kept.at == now && kept.seen == all) return true;
+  if (!look(fd, all)) return false;
+  kept = {all, now};
+  return true;
+}
+
+bool page_cache::look(int fd, const range& all) noexcept {
   static const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = static_cast<std::uint64_t>(from);
-  const std::uint64_t pages = (begin + nbytes - 1) / page_bytes - begin / page_bytes + 1;
-  const cachestat_range range{begin, nbytes};
+  const auto begin = static_cast<std::uint64_t>(all.from);
+  const std::uint64_t pages = (begin + all.nbytes - 1) / page_bytes - begin / page_bytes + 1;
+  const cachestat_range asked{begin, all.nbytes};
   cachestat seen{};
-  if (::syscall(__NR_cachestat, fd, &range, &seen, 0u) < 0) {
+  if (::syscall(__NR_cachestat, fd, &asked, &seen, 0u) < 0) {
     if (errno == ENOSYS || errno == EPERM) can_tell_ = false;
     return false;
   }
@@ -52,7 +74,7 @@ bool page_cache::holds(int fd, std::int64_t from, std::size_t nbytes) noexcept {
   // A page that is being read counts as there. Pages arrive in order, so the last one tells.
   std::byte last{};
   const iovec one{&last, 1};
-  const off_t at = from + static_cast<std::int64_t>(nbytes) - 1;
+  const off_t at = all.from + static_cast<std::int64_t>(all.nbytes) - 1;
   if (::preadv2(fd, &one, 1, at, RWF_NOWAIT) == 1) return true;
   // There it is not offered, nor needed: what is there has been read.
   return errno == EOPNOTSUPP && is_in_tmpfs(fd);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -10,11 +13,27 @@ namespace zc::detail {
 /// Where the kernel has no cachestat(2) (Linux 6.5), it tells of none.
 class page_cache {
  public:
-  /// Whether all pages of `nbytes` bytes from `from` are in memory now. They may leave it at any
-  /// moment: a reader of them then waits, as it would have.
-  bool holds(int fd, std::int64_t from, std::size_t nbytes) noexcept;
+  struct range {
+    dev_t device;
+    ino_t inode;
+    std::int64_t from;
+    std::size_t nbytes;
+    bool operator==(const range&) const = default;
+  };
+
+  /// Whether all pages of that range of `fd` are in memory, now or a few milliseconds ago. They may
+  /// leave it at any moment: a reader of them then waits, as it would have.
+  bool holds(int fd, const range& all) noexcept;
 
  private:
+  bool look(int fd, const range& all) noexcept;
+
+  // Of the same file many transfers may begin in the time that a look is good for.
+  struct memory {
+    range seen{};
+    std::int64_t at = 0;  // by the coarse clock
+  };
+  std::array<memory, 64> seen_{};
   bool can_tell_ = true;
 };
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <optional>
 #include <span>
 
 #include "direct_call.hpp"
@@ -13,23 +14,66 @@ namespace zc::detail {
 namespace {
 
 // Up to here a copy is cheaper than what it takes to know that sendfile(2) will not block.
-constexpr std::uint64_t copied_limit_bytes = 16 * 1024;
+constexpr std::uint64_t copied_limit_bytes = 8 * 1024;
 // Up to a default pipe, which sendfile(2) has inside, it is cheaper than a pipe of ours.
 constexpr std::uint64_t sendfile_limit_bytes = 64 * 1024;
 
-/// How many bytes the call asks for, where that is few, certain, and all there is to know of `in`.
-std::uint64_t few_bytes(const splice_options& asked, int in) noexcept {
-  if (asked.route != route::automatic || asked.flags != splice_flags::none) return 0;
-  if (asked.offset < 0 || (asked.out_offset != 0 && asked.out_offset != file_position)) return 0;
-  std::uint64_t nbytes = asked.nbytes;
-  if (nbytes == to_end) {
-    struct stat about {};
-    // A file without blocks may be one that makes its content up.
-    if (::fstat(in, &about) < 0 || !S_ISREG(about.st_mode) || about.st_blocks == 0) return 0;
-    if (asked.offset >= about.st_size) return 0;
-    nbytes = static_cast<std::uint64_t>(about.st_size - asked.offset);
+/// The part of a file that a call asks for, as far as it had to be looked at.
+struct part {
+  std::int64_t from;
+  std::uint64_t nbytes;
+  struct stat about {};
+  bool looked = false;
+
+  /// False where it is no regular file, may be one that makes its content up, or ends before the
+  /// part does.
+  bool look(int in) noexcept {
+    if (!looked && ::fstat(in, &about) < 0) return false;
+    looked = true;
+    if (!S_ISREG(about.st_mode) || about.st_blocks == 0 || from >= about.st_size) return false;
+    const auto after = static_cast<std::uint64_t>(about.st_size - from);
+    if (nbytes == to_end) nbytes = after;
+    return nbytes <= after;
   }
-  return nbytes <= copied_limit_bytes ? nbytes : 0;
+};
+
+/// The part, where the call has nothing about it that takes a closer look.
+std::optional<part> plain_part(const splice_options& asked, int in) noexcept {
+  if (asked.route != route::automatic || asked.flags != splice_flags::none) return {};
+  if (asked.offset < 0 || (asked.out_offset != 0 && asked.out_offset != file_position)) return {};
+  part wanted{asked.offset, asked.nbytes};
+  if (asked.nbytes == to_end && !wanted.look(in)) return {};
+  if (wanted.nbytes == 0 || wanted.nbytes > sendfile_limit_bytes) return {};
+  return wanted;
+}
+
+/// Whether sendfile(2) of a part, to this target, waits for nothing.
+bool can_sendfile(mover& m, int in, part& wanted, int out) noexcept {
+  if (!wanted.look(in)) return false;
+  const int in_flags = ::fcntl(in, F_GETFL);
+  if (in_flags < 0 || (in_flags & (O_DIRECT | O_PATH)) != 0) return false;
+  const int out_flags = ::fcntl(out, F_GETFL);
+  if (out_flags < 0 || (out_flags & O_NONBLOCK) == 0) return false;
+  int type = 0;
+  socklen_t length = sizeof type;
+  if (::getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) < 0 || type != SOCK_STREAM) {
+    return false;
+  }
+  page_cache& cache = loop::of(*m.env.where).cache();
+  return cache.holds(in, {wanted.about.st_dev, wanted.about.st_ino, wanted.from,
+                          static_cast<std::size_t>(wanted.nbytes)});
+}
+
+/// How many bytes went by a read and a send, or -errno; 0 where it is not as simple as that. All of
+/// the part is read, so it is there: nothing is left for a closer look to refuse.
+int read_and_send(mover& m, int in, std::int64_t from, std::size_t nbytes, int out) noexcept {
+  const std::span<std::byte> memory = m.scratch();
+  if (memory.size() <= nbytes) return 0;
+  // Never whole blocks: an O_DIRECT read, which would wait for the disk, refuses that.
+  const std::size_t uneven = nbytes % 512 == 0 ? nbytes + 1 : nbytes;
+  const int got = direct_read_now(m.kernel(), in, memory.data(), uneven, from);
+  if (got < 0 || static_cast<std::size_t>(got) < nbytes) return 0;
+  return direct_send(m.kernel(), out, memory.data(), nbytes, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /// Errors that will still be there for who looks closer, and tells them apart better.
@@ -54,37 +98,23 @@ bool is_lasting(int error) noexcept {
 
 }  // namespace
 
-few_sent send_few(mover& m, int in, int out) noexcept {
-  const auto nbytes = static_cast<std::size_t>(few_bytes(m.asked, in));
-  const std::span<std::byte> memory = m.scratch();
-  if (nbytes == 0 || memory.size() <= nbytes || m.cancelled()) return {};
-  // Never whole blocks: an O_DIRECT read, which would wait for the disk, refuses that.
-  const std::size_t uneven = nbytes % 512 == 0 ? nbytes + 1 : nbytes;
-  const int got = direct_read_now(m.kernel(), in, memory.data(), uneven, m.asked.offset);
-  // All of it, so the range is there: nothing is left for a closer look to refuse.
-  if (got < 0 || static_cast<std::size_t>(got) < nbytes) return {};
-  const int sent = direct_send(m.kernel(), out, memory.data(), nbytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-  if (sent > 0) return {static_cast<std::size_t>(sent), nbytes};
+sent_at_once send_at_once(mover& m, int in, int out) noexcept {
+  std::optional<part> wanted = plain_part(m.asked, in);
+  if (!wanted || m.cancelled()) return {};
+  const auto nbytes = static_cast<std::size_t>(wanted->nbytes);
+  route how = route::copy;
+  int sent = 0;
+  if (nbytes > copied_limit_bytes && can_sendfile(m, in, *wanted, out)) {
+    how = route::direct;
+    sent = direct_sendfile(m.kernel(), in, wanted->from, out, nbytes);
+    // Short of a file's end that has moved, it may have said that more follows.
+    m.corked = sent > 0 && static_cast<std::size_t>(sent) < nbytes;
+  } else {
+    sent = read_and_send(m, in, wanted->from, nbytes, out);
+  }
+  if (sent > 0) return {static_cast<std::size_t>(sent), nbytes, how};
   if (sent < 0 && !is_lasting(-sent)) m.stop(errno_code(-sent), side::out);
   return {};
-}
-
-void send_file(mover& m) noexcept {
-  const bool serves = !m.forced() && m.in.is == endpoint::kind::file && m.in.size &&
-                      m.out.is == endpoint::kind::socket && !m.out.messages && m.in_at >= 0 &&
-                      m.left <= sendfile_limit_bytes && m.is_direct(m.out);
-  if (!serves || m.left == 0 || m.cancelled()) return;
-  const auto nbytes = static_cast<std::size_t>(m.left);
-  if (!m.takes_directly(nbytes)) return;
-  const int sent = direct_sendfile(m.kernel(), m.in.fd, m.in_at, m.out.fd, nbytes);
-  if (sent > 0) {
-    m.took(static_cast<std::size_t>(sent));
-    m.gave(static_cast<std::size_t>(sent), route::direct);
-    // Short of a file's end that has moved, it may have said that more follows.
-    m.corked = m.left > 0;
-  } else if (sent < 0 && !is_lasting(-sent)) {
-    m.stop(errno_code(-sent), side::out);
-  }
 }
 
 }  // namespace zc::detail

@@ -137,8 +137,6 @@ bool begins_by_copying(const mover& m) noexcept {
 }
 
 task<> move_bytes(mover& m) {
-  send_file(m);
-  if (m.stopped() || (m.left == 0 && m.done.moved > 0)) co_return;
   const bool has_pipe = is_pipe(m.in) || is_pipe(m.out);
   outcome next = begins_by_copying(m) ? outcome::cannot_splice
                  : m.may_bounce()     ? outcome::light
@@ -207,16 +205,16 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   m.last_moved = last_moved;
   m.env = co_await detail::this_environment{};
   co_await detail::breather(m);
-  const detail::few_sent few = send_few(m, in, out);
+  const detail::sent_at_once sent = send_at_once(m, in, out);
   if (m.stopped()) co_return std::move(m.done);
-  m.left = few.wanted;
-  const bool all = few.sent > 0 && few.sent == few.wanted;
+  m.left = sent.wanted;
+  const bool all = sent.nbytes > 0 && sent.nbytes == sent.wanted;
   const refusal why = all ? refusal{} : resolve(m, in, out);
   if (wanted != nullptr) *wanted = why.error ? options.nbytes : m.left;
   begin_progress(options.progress, why.error ? 0 : m.left);
-  if (few.sent > 0) {
-    m.took(few.sent);
-    m.gave(few.sent, route::copy);
+  if (sent.nbytes > 0) {
+    m.took(sent.nbytes);
+    m.gave(sent.nbytes, sent.how);
   }
   if (all) co_return std::move(m.done);
   if (why.error) {

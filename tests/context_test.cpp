@@ -489,9 +489,8 @@ TEST_CASE("context: every descriptor it opens is close-on-exec") {
   const auto look = [&]() -> zc::task<> {
     support::write_all(from.second.get(), "some bytes");
     // Leaves its pipe in the pool.
-    const std::uint64_t moved =
-        co_await zc::splice(from.first.get(), to.first.get(),
-                            {.nbytes = 10, .route = zc::route::ring});
+    const std::uint64_t moved = co_await zc::splice(from.first.get(), to.first.get(),
+                                                    {.nbytes = 10, .route = zc::route::ring});
     CHECK(moved == 10);
     std::size_t known = 0;
     for (int fd = 0; fd < 1024; ++fd) {

@@ -47,8 +47,8 @@ pipes_seen look_at_pipes(int pipe_bytes) {
 }
 
 struct outcomes {
-  std::size_t whole = 0;   // transfers that moved all they were asked for
-  std::size_t right = 0;   // peers that got the right bytes
+  std::size_t whole = 0;  // transfers that moved all they were asked for
+  std::size_t right = 0;  // peers that got the right bytes
 };
 
 zc::task<> move_one(int in, int out, zc::splice_options options, outcomes& all) {

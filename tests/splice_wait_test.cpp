@@ -100,6 +100,7 @@ TEST_CASE("splice: a thousand idle transfers cost no kernel worker, and delay no
                            int socket_flags) -> zc::task<> {
         const std::size_t descriptors = support::open_descriptors();
         const std::size_t threads = support::user_threads();
+        const std::size_t workers = support::kernel_workers();  // of contexts that are gone
         zc::scope all;
         for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
           all.spawn(zc::try_splice(pairs[i].first.get(), pairs[i + 1].first.get(), {.route = by}));
@@ -107,7 +108,7 @@ TEST_CASE("splice: a thousand idle transfers cost no kernel worker, and delay no
         }
         co_await zc::sleep_for(50ms);
         CHECK(all.running() == 1000);
-        CHECK(support::kernel_workers() <= 4);
+        CHECK(support::kernel_workers() <= workers + 4);
         CHECK(support::user_threads() == threads);
         // None holds a pipe while idle: at most the one that they tried in turn is kept.
         CHECK(support::open_descriptors() <= descriptors + 2);
