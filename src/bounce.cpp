@@ -42,7 +42,7 @@ int give(mover& m, std::span<const std::byte> bytes) noexcept {
 task<outcome> bounce(mover& m) {
   const std::span<std::byte> scratch = m.scratch();
   if (scratch.empty()) co_return outcome::heavy;
-  m.done.route = route::copy;
+  if (m.done.moved == 0) m.done.route = route::copy;
   bool wait = false;
   while (m.staged.empty() ? !m.over() : !m.cut()) {
     co_await breather(m);
@@ -75,7 +75,7 @@ task<outcome> bounce(mover& m) {
           break;
         }
         // So much at a time is cheaper by way of a pipe.
-        if (moved == static_cast<int>(scratch.size())) co_return outcome::heavy;
+        if (moved == static_cast<int>(scratch.size()) && m.left > 0) co_return outcome::heavy;
         // Asked for more than there was: the next bytes are still to come.
         wait = true;
       }

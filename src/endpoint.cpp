@@ -127,9 +127,13 @@ result<endpoint> look_at(int fd, direction use) noexcept {
       if (socket_option(fd, SO_ACCEPTCONN) != 0) return errno_code(ENOTCONN);
       break;
     case S_IFCHR:
+      found.never_waits = is_only_memory(about.st_rdev);
+      if (found.never_waits) {
+        found.seekable = true;
+        return found;
+      }
       found.is = ::isatty(fd) == 1 ? endpoint::kind::tty : endpoint::kind::other;
       found.seekable = ::lseek(fd, 0, SEEK_CUR) >= 0;
-      found.never_waits = is_only_memory(about.st_rdev);
       break;
     default:  // eventfd, timerfd, signalfd, inotify, epoll, pidfd
       break;

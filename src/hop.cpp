@@ -34,7 +34,9 @@ std::uint64_t at_hand(const mover& m) noexcept {
 
 task<outcome> hop(mover& m) {
   const bool out_direct = m.is_direct(m.out);
-  m.done.route = out_direct && m.is_direct(m.in) ? route::direct : route::ring;
+  if (m.done.moved == 0) {
+    m.done.route = out_direct && m.is_direct(m.in) ? route::direct : route::ring;
+  }
   bool wait_first = false;
   outcome left_off = outcome::over;
   while (!m.over()) {

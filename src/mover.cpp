@@ -41,10 +41,14 @@ bool mover::is_direct(const endpoint& end) const noexcept {
 bool mover::takes_directly(std::size_t nbytes) const noexcept {
   if (is_direct(in)) return true;
   if (forced() || in.is != endpoint::kind::file || in.direct_io) return false;
-  const std::int64_t from = in_at >= 0 ? in_at : ::lseek(in.fd, 0, SEEK_CUR);
-  if (loop::of(*env.where).cache().holds(in.fd, {in.device, in.inode, from, nbytes})) return true;
+  if (is_in_memory(nbytes)) return true;
   ++count().cold_fills;
   return false;
+}
+
+bool mover::is_in_memory(std::size_t nbytes) const noexcept {
+  const std::int64_t from = in_at >= 0 ? in_at : ::lseek(in.fd, 0, SEEK_CUR);
+  return loop::of(*env.where).cache().holds(in.fd, {in.device, in.inode, from, nbytes});
 }
 
 bool mover::may_bounce() const noexcept {

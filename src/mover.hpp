@@ -68,6 +68,8 @@ struct mover {
   bool is_direct(const endpoint& end) const noexcept;
   /// The same for a splice of the next `nbytes` of `in`: a file's may be in memory.
   bool takes_directly(std::size_t nbytes) const noexcept;
+  /// Whether the next `nbytes` of `in`, a file, can be read without waiting for its disk.
+  bool is_in_memory(std::size_t nbytes) const noexcept;
 
   /// Whether bytes may bounce: both ends are sockets that give and take streams.
   bool may_bounce() const noexcept;
@@ -130,6 +132,10 @@ sent_at_once send_at_once(mover& m, int in, int out) noexcept;
 /// try_splice() that also keeps the moment when `out` last accepted bytes.
 task<transfer> try_splice_noting(int in, int out, splice_options options,
                                  std::chrono::steady_clock::time_point& last_moved);
+
+/// file → out by sendfile(2), piece by piece, as long as the pieces are in memory.
+bool suits_send_file(const mover& m) noexcept;
+task<outcome> send_file(mover& m);
 
 /// in → our pipe → out.
 task<outcome> through_pipe(mover& m);

@@ -47,21 +47,21 @@ std::optional<part> plain_part(const splice_options& asked, int in) noexcept {
   return wanted;
 }
 
-/// Whether sendfile(2) of a part, to this target, waits for nothing.
-bool can_sendfile(mover& m, int in, part& wanted, int out) noexcept {
-  if (!wanted.look(in)) return false;
-  const int in_flags = ::fcntl(in, F_GETFL);
-  if (in_flags < 0 || (in_flags & (O_DIRECT | O_PATH)) != 0) return false;
-  const int out_flags = ::fcntl(out, F_GETFL);
-  if (out_flags < 0 || (out_flags & O_NONBLOCK) == 0) return false;
+/// How a part that is more than a few bytes can go at once: not, where it has no value.
+std::optional<route> shortest(mover& m, int in, part& wanted, int out) noexcept {
   int type = 0;
   socklen_t length = sizeof type;
-  if (::getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) < 0 || type != SOCK_STREAM) {
-    return false;
-  }
+  if (::getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return {};
+  const int out_flags = ::fcntl(out, F_GETFL);
+  // Only send(2) can be told not to wait.
+  if ((out_flags & O_NONBLOCK) == 0) return route::copy;
+  const int in_flags = ::fcntl(in, F_GETFL);
+  if (type != SOCK_STREAM || (in_flags & (O_DIRECT | O_PATH)) != 0 || !wanted.look(in)) return {};
   page_cache& cache = loop::of(*m.env.where).cache();
-  return cache.holds(in, {wanted.about.st_dev, wanted.about.st_ino, wanted.from,
-                          static_cast<std::size_t>(wanted.nbytes)});
+  const page_cache::range all{wanted.about.st_dev, wanted.about.st_ino, wanted.from,
+                              static_cast<std::size_t>(wanted.nbytes)};
+  if (!cache.holds(in, all)) return {};
+  return route::direct;
 }
 
 /// How many bytes went by a read and a send, or -errno; 0 where it is not as simple as that. All of
@@ -102,17 +102,18 @@ sent_at_once send_at_once(mover& m, int in, int out) noexcept {
   std::optional<part> wanted = plain_part(m.asked, in);
   if (!wanted || m.cancelled()) return {};
   const auto nbytes = static_cast<std::size_t>(wanted->nbytes);
-  route how = route::copy;
+  const std::optional<route> how =
+      nbytes <= copied_limit_bytes ? route::copy : shortest(m, in, *wanted, out);
+  if (!how) return {};
   int sent = 0;
-  if (nbytes > copied_limit_bytes && can_sendfile(m, in, *wanted, out)) {
-    how = route::direct;
+  if (*how == route::direct) {
     sent = direct_sendfile(m.kernel(), in, wanted->from, out, nbytes);
     // Short of a file's end that has moved, it may have said that more follows.
     m.corked = sent > 0 && static_cast<std::size_t>(sent) < nbytes;
   } else {
     sent = read_and_send(m, in, wanted->from, nbytes, out);
   }
-  if (sent > 0) return {static_cast<std::size_t>(sent), nbytes, how};
+  if (sent > 0) return {static_cast<std::size_t>(sent), nbytes, *how};
   if (sent < 0 && !is_lasting(-sent)) m.stop(errno_code(-sent), side::out);
   return {};
 }

@@ -142,6 +142,7 @@ task<> move_bytes(mover& m) {
                  : m.may_bounce()     ? outcome::light
                                       : outcome::heavy;
   if (detail::suits_file_to_file(m)) next = co_await detail::file_to_file(m);
+  if (next == outcome::heavy && suits_send_file(m)) next = co_await send_file(m);
   while (next != outcome::over) {
     switch (next) {
       case outcome::light:

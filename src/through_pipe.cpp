@@ -93,7 +93,7 @@ bool takes_splices(const mover& m, const leased_pipe& empty) noexcept {
 task<outcome> through_pipe(mover& m) {
   const bool drain_direct = m.is_direct(m.out);
   bool fill_direct = m.is_direct(m.in);
-  m.done.route = fill_direct && drain_direct ? route::direct : route::ring;
+  if (m.done.moved == 0) m.done.route = fill_direct && drain_direct ? route::direct : route::ring;
   leased_pipe lease(m.pipes());
   bool wait_first = !fill_direct;
   bool light = false;

@@ -235,10 +235,12 @@ TEST_CASE("route: a large file in memory needs no kernel worker, a cold one does
     CHECK((seen.counted.cold_fills > 0) == cold);
     CHECK((seen.counted.ring.count > 0) == cold);
     CHECK(seen.counted.ring.bytes + seen.counted.direct.bytes == large);
-    CHECK(seen.counted.pipe_fill_bytes == large);
-    CHECK(seen.counted.pipe_room_bytes >= large);
+    // sendfile(2) has a pipe inside.
+    CHECK((seen.counted.pipe_fills > 0) == cold);
+    CHECK(seen.counted.pipe_fill_bytes >= seen.counted.ring.bytes);
+    CHECK(seen.counted.pipe_room_bytes >= seen.counted.pipe_fill_bytes);
     CHECK(seen.counted.pipes_lent == 0);
-    CHECK(seen.counted.pipes_idle == 1);
+    CHECK(seen.counted.pipes_idle == (cold ? 1 : 0));
   }
 }
 
@@ -341,8 +343,7 @@ TEST_CASE("route: the counters say why bytes were copied") {
   const zc::fd in = support::file_of(large);
   CHECK(transfer_and_count(in.get(), append.get()).counted.cannot_splice == 1);
 
-  const support::ends pair = support::unix_pair(SOCK_NONBLOCK);
-  support::set_nonblocking(pair.second.get(), false);
+  const support::ends pair = support::unix_pair();
   support::reader peer(pair.second.get());
   zc::context context({.pipes = 0, .workers = 3});
   CHECK(context.run(zc::try_splice(in.get(), pair.first.get())).moved == large);

@@ -83,7 +83,9 @@ zc::task<outcomes> move_all(int in, std::string_view content,
   zc::scope transfers;
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     const auto offset = static_cast<std::int64_t>(i);
-    transfers.spawn(move_one(in, pairs[i].first.get(), {.offset = offset, .nbytes = size}, all));
+    // Not by sendfile(2), which brings pipes of its own.
+    const zc::splice_options options{.offset = offset, .nbytes = size, .route = zc::route::direct};
+    transfers.spawn(move_one(in, pairs[i].first.get(), options, all));
   }
   // Stalled when the number of pipes stays the same for a while.
   std::size_t before = 0;

@@ -1,0 +1,81 @@
+#include <poll.h>
+
+#include <algorithm>
+
+#include "direct_call.hpp"
+#include "mover.hpp"
+
+namespace zc::detail {
+
+namespace {
+
+// A default pipe, which sendfile(2) has inside.
+constexpr std::uint64_t piece_bytes = 64 * 1024;
+
+/// `co_await after_the_others(m)`: lets whatever is ready go first. Many connections are served
+/// much faster a piece each in turn than one after the other: less is under way, and caches are
+/// warm.
+class after_the_others {
+ public:
+  explicit after_the_others(const mover& m) noexcept : where_(*m.env.where) {
+    where_.count_attempt();
+  }
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+    where_.post_behind(self.promise());
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  scheduler& where_;
+};
+
+}  // namespace
+
+bool suits_send_file(const mover& m) noexcept {
+  const bool from_file = m.in.is == endpoint::kind::file && m.in.size && !m.in.direct_io;
+  const bool to_stream =
+      m.out.is == endpoint::kind::socket && !m.out.messages && !m.out.may_block();
+  return !m.forced() && m.asked.flags == splice_flags::none && from_file && m.in_at >= 0 &&
+         (to_stream || m.out.never_waits);
+}
+
+// Nothing is ever in between: what sendfile(2) has read and cannot write is in the file still.
+task<outcome> send_file(mover& m) {
+  if (m.done.moved == 0) m.done.route = route::direct;
+  bool wait = false;
+  outcome left_off = outcome::over;
+  while (!m.over()) {
+    co_await after_the_others(m);
+    if (wait) {
+      const verdict waited = m.judge_wait(co_await ready(m, m.out, POLLOUT), side::out);
+      if (waited == verdict::leave) break;
+      if (waited == verdict::retry) continue;
+    }
+    wait = false;
+    const auto nbytes = static_cast<std::size_t>(std::min(m.left, piece_bytes));
+    if (!m.is_in_memory(nbytes)) co_return outcome::heavy;
+    const int sent = direct_sendfile(m.kernel(), m.in.fd, m.in_at, m.out.fd, nbytes);
+    if (sent > 0) {
+      m.took(static_cast<std::size_t>(sent));
+      m.gave(static_cast<std::size_t>(sent), route::direct);
+      // Short of a file's end that has moved, it may have said that more follows.
+      m.corked = static_cast<std::size_t>(sent) < nbytes;
+    } else if (sent == 0) {
+      co_return outcome::heavy;  // truncated meanwhile
+    } else {
+      const verdict next = m.judge_splice(errno_code(-sent), side::out, left_off);
+      if (next == verdict::leave) break;
+      if (next == verdict::retry) continue;
+      wait = true;
+      if (const std::error_code error = co_await back_off(m)) {
+        m.stop(error, side::zc);
+        break;
+      }
+    }
+  }
+  co_return left_off;
+}
+
+}  // namespace zc::detail
