@@ -54,6 +54,7 @@ task<outcome> bounce(mover& m) {
       const verdict waited = m.judge_wait(error, where);
       if (waited == verdict::leave) break;
       if (waited == verdict::retry) continue;
+      co_await breather(m);
     }
     wait = false;
     int moved = 0;

@@ -42,7 +42,7 @@ task<outcome> hop(mover& m) {
   while (!m.over()) {
     co_await breather(m);
     const std::uint64_t most = std::min(m.left, hop_limit_bytes);
-    const bool direct = out_direct && m.takes_directly(static_cast<std::size_t>(most));
+    bool direct = out_direct && m.takes_directly(static_cast<std::size_t>(most));
     if (wait_first || !direct) {
       // Either end may be the one that is not ready; neither is held meanwhile.
       std::error_code error = co_await ready(m, m.in, POLLIN);
@@ -54,6 +54,9 @@ task<outcome> hop(mover& m) {
       const verdict next = m.judge_wait(error, where);
       if (next == verdict::leave) break;
       if (next == verdict::retry) continue;
+      co_await breather(m);
+      // The wait may have been long.
+      direct = direct && m.takes_directly(static_cast<std::size_t>(most));
     }
     wait_first = false;
     const std::size_t nbytes = static_cast<std::size_t>(

@@ -36,6 +36,25 @@ bool is_in_tmpfs(int fd) noexcept {
   return ::fstatfs(fd, &system) == 0 && system.f_type == TMPFS_MAGIC;
 }
 
+/// 1 where the byte at `at` can be read without waiting.
+int probe(int fd, off_t at) noexcept {
+  std::byte byte{};
+  const iovec one{&byte, 1};
+  const ssize_t got = ::preadv2(fd, &one, 1, at, RWF_NOWAIT);
+  return got < 0 ? -errno : static_cast<int>(got);
+}
+
+// Beyond it a kernel worker costs less than to try page by page.
+constexpr std::size_t probed_limit_bytes = 64 * 1024;
+
+bool every_page_is_ready(int fd, std::uint64_t first, std::uint64_t pages,
+                         std::uint64_t page_bytes) noexcept {
+  for (std::uint64_t page = first; page < first + pages; ++page) {
+    if (probe(fd, static_cast<off_t>(page * page_bytes)) != 1) return false;
+  }
+  return true;
+}
+
 std::int64_t coarse_now() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -67,17 +86,17 @@ bool page_cache::look(int fd, const range& all) noexcept {
   const cachestat_range asked{begin, all.nbytes};
   cachestat seen{};
   if (::syscall(__NR_cachestat, fd, &asked, &seen, 0u) < 0) {
-    if (errno == ENOSYS || errno == EPERM) can_tell_ = false;
-    return false;
+    if (errno == ENOSYS) can_tell_ = false;
+    // Of a file that is another user's it does not tell.
+    return errno == EPERM && all.nbytes <= probed_limit_bytes &&
+           every_page_is_ready(fd, begin / page_bytes, pages, page_bytes);
   }
   if (seen.nr_cache < pages) return false;
-  // A page that is being read counts as there. Pages arrive in order, so the last one tells.
-  std::byte last{};
-  const iovec one{&last, 1};
-  const off_t at = all.from + static_cast<std::int64_t>(all.nbytes) - 1;
-  if (::preadv2(fd, &one, 1, at, RWF_NOWAIT) == 1) return true;
+  // A page that is being read counts as there. Pages arrive in order, so the last one tells; but
+  // for one that was there before the others were asked for.
+  const int last = probe(fd, all.from + static_cast<std::int64_t>(all.nbytes) - 1);
   // There it is not offered, nor needed: what is there has been read.
-  return errno == EOPNOTSUPP && is_in_tmpfs(fd);
+  return last == 1 || (last == -EOPNOTSUPP && is_in_tmpfs(fd));
 }
 
 }  // namespace zc::detail

@@ -10,6 +10,8 @@ namespace {
 constexpr unsigned max_depth = 100;
 constexpr unsigned max_hops = 50;
 
+constexpr unsigned turn_limit_late = 16;
+
 // The one thread-local of the library: zc::scope::spawn() is an ordinary call, so no awaiting
 // coroutine hands it a context.
 thread_local scheduler* current_scheduler = nullptr;
@@ -68,6 +70,13 @@ void scheduler::run_ready() {
   ready_ = {};
   turn_bytes_ = 0;
   turn_attempts_ = 0;
+  // Of those that the last turn had no room for some come first: however much the others have to
+  // move, nobody waits for ever.
+  for (unsigned i = 0; i < turn_limit_late && turn_bytes_ < turn_limit_bytes / 2; ++i) {
+    resumable* const late = behind_.pop();
+    if (late == nullptr) break;
+    resume(*late);
+  }
   while (resumable* who = batch_.pop()) resume(*who);
   // One that goes on as soon as the turn is spent comes back at the end of this queue.
   while (resumable* who = turn_spent() ? nullptr : behind_.pop()) resume(*who);

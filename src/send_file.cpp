@@ -52,6 +52,7 @@ task<outcome> send_file(mover& m) {
       const verdict waited = m.judge_wait(co_await ready(m, m.out, POLLOUT), side::out);
       if (waited == verdict::leave) break;
       if (waited == verdict::retry) continue;
+      co_await breather(m);
     }
     wait = false;
     const auto nbytes = static_cast<std::size_t>(std::min(m.left, piece_bytes));

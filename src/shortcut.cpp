@@ -18,18 +18,16 @@ constexpr std::uint64_t copied_limit_bytes = 8 * 1024;
 // Up to a default pipe, which sendfile(2) has inside, it is cheaper than a pipe of ours.
 constexpr std::uint64_t sendfile_limit_bytes = 64 * 1024;
 
-/// The part of a file that a call asks for, as far as it had to be looked at.
+/// The part of a file that a call asks for.
 struct part {
   std::int64_t from;
   std::uint64_t nbytes;
   struct stat about {};
-  bool looked = false;
 
   /// False where it is no regular file, may be one that makes its content up, or ends before the
   /// part does.
   bool look(int in) noexcept {
-    if (!looked && ::fstat(in, &about) < 0) return false;
-    looked = true;
+    if (::fstat(in, &about) < 0) return false;
     if (!S_ISREG(about.st_mode) || about.st_blocks == 0 || from >= about.st_size) return false;
     const auto after = static_cast<std::uint64_t>(about.st_size - from);
     if (nbytes == to_end) nbytes = after;
@@ -42,13 +40,13 @@ std::optional<part> plain_part(const splice_options& asked, int in) noexcept {
   if (asked.route != route::automatic || asked.flags != splice_flags::none) return {};
   if (asked.offset < 0 || (asked.out_offset != 0 && asked.out_offset != file_position)) return {};
   part wanted{asked.offset, asked.nbytes};
-  if (asked.nbytes == to_end && !wanted.look(in)) return {};
-  if (wanted.nbytes == 0 || wanted.nbytes > sendfile_limit_bytes) return {};
+  // Of what is no regular file a read may take what it gives.
+  if (!wanted.look(in) || wanted.nbytes == 0 || wanted.nbytes > sendfile_limit_bytes) return {};
   return wanted;
 }
 
 /// How a part that is more than a few bytes can go at once: not, where it has no value.
-std::optional<route> shortest(mover& m, int in, part& wanted, int out) noexcept {
+std::optional<route> shortest(mover& m, int in, const part& wanted, int out) noexcept {
   int type = 0;
   socklen_t length = sizeof type;
   if (::getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return {};
@@ -56,7 +54,7 @@ std::optional<route> shortest(mover& m, int in, part& wanted, int out) noexcept 
   // Only send(2) can be told not to wait.
   if ((out_flags & O_NONBLOCK) == 0) return route::copy;
   const int in_flags = ::fcntl(in, F_GETFL);
-  if (type != SOCK_STREAM || (in_flags & (O_DIRECT | O_PATH)) != 0 || !wanted.look(in)) return {};
+  if (type != SOCK_STREAM || (in_flags & (O_DIRECT | O_PATH)) != 0) return {};
   page_cache& cache = loop::of(*m.env.where).cache();
   const page_cache::range all{wanted.about.st_dev, wanted.about.st_ino, wanted.from,
                               static_cast<std::size_t>(wanted.nbytes)};
@@ -99,7 +97,7 @@ bool is_lasting(int error) noexcept {
 }  // namespace
 
 sent_at_once send_at_once(mover& m, int in, int out) noexcept {
-  std::optional<part> wanted = plain_part(m.asked, in);
+  const std::optional<part> wanted = plain_part(m.asked, in);
   if (!wanted || m.cancelled()) return {};
   const auto nbytes = static_cast<std::size_t>(wanted->nbytes);
   const std::optional<route> how =
@@ -115,7 +113,7 @@ sent_at_once send_at_once(mover& m, int in, int out) noexcept {
   }
   if (sent > 0) return {static_cast<std::size_t>(sent), nbytes, *how};
   if (sent < 0 && !is_lasting(-sent)) m.stop(errno_code(-sent), side::out);
-  return {};
+  return {0, nbytes, *how};
 }
 
 }  // namespace zc::detail

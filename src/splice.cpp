@@ -207,19 +207,23 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   m.env = co_await detail::this_environment{};
   co_await detail::breather(m);
   const detail::sent_at_once sent = send_at_once(m, in, out);
-  if (m.stopped()) co_return std::move(m.done);
-  m.left = sent.wanted;
-  const bool all = sent.nbytes > 0 && sent.nbytes == sent.wanted;
-  const refusal why = all ? refusal{} : resolve(m, in, out);
+  const bool ended = m.stopped() || (sent.nbytes > 0 && sent.nbytes == sent.wanted);
+  const refusal why = ended ? refusal{} : resolve(m, in, out);
+  // What was sent is of what was there then: a file that has shrunk since ends early.
+  if (ended || sent.nbytes > 0) m.left = sent.wanted;
   if (wanted != nullptr) *wanted = why.error ? options.nbytes : m.left;
   begin_progress(options.progress, why.error ? 0 : m.left);
   if (sent.nbytes > 0) {
     m.took(sent.nbytes);
     m.gave(sent.nbytes, sent.how);
   }
-  if (all) co_return std::move(m.done);
-  if (why.error) {
+  if (ended) co_return std::move(m.done);
+  if (why.error && sent.nbytes == 0) {
     refuse(m, why);
+  } else if (why.error) {
+    m.done.reason = stop_reason::end_of_file;
+    if (why.error != std::errc::value_too_large) m.stop(why.error, why.where);
+    m.push_tail();
   } else {
     co_await run(m);
   }

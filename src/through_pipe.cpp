@@ -108,6 +108,7 @@ task<outcome> through_pipe(mover& m) {
     if (wait_first && end.pollable()) {
       if (filling) lease.give_back();
       error = co_await ready(m, end, filling ? POLLIN : POLLOUT);
+      co_await breather(m);
     }
     // What cannot go out at once is not taken, where the caller would rather come back.
     if (!error && filling && m.has(splice_flags::nonblock)) {

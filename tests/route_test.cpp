@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 
+#include "support/process.hpp"
 #include "support/scripted_kernel.hpp"
 #include "support/transfers.hpp"
 #include "zc/op/poll.hpp"
@@ -214,6 +215,28 @@ TEST_CASE("route: a file in memory, no larger than a default pipe, goes by one s
   CHECK(seen.counted.direct.count == 1);
   CHECK(seen.counted.pipe_fills == 0);
   CHECK(support::are_bytes_at(support::read_some(pair.second.get(), 65'536), 0));
+}
+
+TEST_CASE("route: of a file that is another user's, too, what is in memory needs no worker") {
+  if (!can_tell_what_is_cached()) return;
+  const disk_file in(200'000, false);
+  const support::ends pair = support::unix_pair(SOCK_NONBLOCK);
+  make_room(pair.first.get());
+  const int file = ::open(("/proc/self/fd/" + std::to_string(in.fd())).c_str(), O_RDONLY);
+  const zc::fd readable(file);
+  constexpr int cannot = 77;
+  const int status = support::in_child([&] {
+    if (!support::become_nobody()) return cannot;
+    const outcome seen =
+        transfer_and_count(readable.get(), pair.first.get(), {.offset = 10, .nbytes = 60'000});
+    return seen.done.moved == 60'000 && seen.counted.direct.count == 1 ? 0 : 1;
+  });
+  if (support::exited_with(status, cannot)) {
+    MESSAGE("skipped: needs root");
+    return;
+  }
+  CHECK(support::exited_with(status, 0));
+  CHECK(support::are_bytes_at(support::read_some(pair.second.get(), 60'000), 10));
 }
 
 TEST_CASE("route: a large file in memory needs no kernel worker, a cold one does") {

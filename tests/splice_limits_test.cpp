@@ -138,7 +138,7 @@ struct crowd {
 /// Checks that `body`, given a crowd, returns 0 in a child that is a plain user.
 template <class Body>
 void check_as_nobody(Body body) {
-  constexpr int cannot = 77;
+  static constexpr int cannot = 77;
   const int status = support::in_child([&body] {
     if (!raise_descriptor_limit()) return cannot;
     const crowd all;
