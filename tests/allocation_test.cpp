@@ -14,10 +14,12 @@
 #include <malloc.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -32,6 +34,7 @@
 #include "zc/relay.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
+#include "zc/splice_batch.hpp"
 #include "zc/tee.hpp"
 #include "zc/timeout.hpp"
 #include "zc/when_all.hpp"
@@ -208,6 +211,38 @@ TEST_CASE("allocation: an idle relay holds its coroutine frames and no buffer") 
 #if defined(__OPTIMIZE__) && defined(__GNUC__) && !defined(__clang__)
   CHECK(bytes_each <= 6 * 1024);
 #endif
+}
+
+TEST_CASE("allocation: a batch's memory depends on in_flight and not on the number of its jobs") {
+  const zc::fd in = support::file_of(4096);
+  const zc::fd out = support::empty_file();
+  zc::context context;
+  const auto most_of = [&](int jobs, std::size_t in_flight) {
+    long most = 0;
+    int left = jobs;
+    const auto next = [&]() -> std::optional<zc::splice_job> {
+      most = std::max(most, bytes_in_use.load());
+      if (left == 0) return {};
+      --left;
+      return zc::splice_job{in.get(), out.get(), {.nbytes = 100, .route = zc::route::copy}};
+    };
+    int whole = 0;
+    const auto done = [&](const zc::splice_job&, const zc::transfer& result) {
+      most = std::max(most, bytes_in_use.load());
+      whole += result.moved == 100 ? 1 : 0;
+    };
+    const long before = bytes_in_use.load();
+    context.run(zc::splice_batch(next, done, {.in_flight = in_flight}));
+    CHECK(whole == jobs);
+    return most - before;
+  };
+  const long few = most_of(100, 8);
+  const long many = most_of(10'000, 8);
+  CAPTURE(few);
+  CAPTURE(many);
+  CHECK(many <= few + few / 4 + 1024);
+  // And it does depend on that.
+  CHECK(most_of(10'000, 64) > 2 * many);
 }
 
 TEST_CASE("allocation: where memory is refused a transfer fails with ENOMEM and exact counts") {
