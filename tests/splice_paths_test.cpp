@@ -457,7 +457,7 @@ TEST_CASE("splice_paths: jobs that all end at once hold up nobody and need no st
     }
   };
   zc::run(zc::when_all(others(), zc::splice_paths(next, done)));
-  CHECK(rounds >= 20'000 / 256);
+  CHECK(rounds >= 20'000 / 512);
 }
 
 TEST_CASE("splice_paths: of no jobs gives no results, and 0 at a time is refused") {
