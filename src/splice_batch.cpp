@@ -67,8 +67,8 @@ task<std::vector<transfer>> splice_batch(std::vector<splice_job> jobs, batch_opt
   const auto done = [&](const numbered_job& job, transfer&& result) {
     results[job.index] = std::move(result);
   };
-  detail::batch_work work(next, done, detail::carry_splice);
-  co_await detail::run_batch(std::move(work), options, total_bytes);
+  const detail::batch_work work(next, done, detail::carry_splice);
+  co_await detail::run_batch(work, options, total_bytes);
   co_return results;
 }
 
