@@ -1,5 +1,6 @@
 #include "zc/relay.hpp"
 
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -67,6 +68,16 @@ std::error_code death_of(int fd) noexcept {
   socklen_t length = sizeof error;
   const bool known = ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0;
   return errno_code(known ? error : ECONNRESET);
+}
+
+/// Whether a TCP connection that we have not shut down ourselves ended by a reset: an end in good
+/// order leaves our half open.
+bool was_reset(int fd) noexcept {
+  int protocol = 0;
+  socklen_t length = sizeof protocol;
+  const bool tcp =
+      ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 && protocol == IPPROTO_TCP;
+  return tcp && (events_of(fd) & POLLHUP) != 0;
 }
 
 /// A relay while it runs: two transfers, a look-out for the death of each end, and the time.
@@ -259,6 +270,14 @@ void relaying::source_ended(std::size_t way) noexcept {
     done(way).reason = stop_reason::failed;
     done(way).error = writer.error;
     done(way).side = side::in;
+    return;
+  }
+  if (!over_[other(way)] && was_reset(in_of(way))) {
+    // The same, where the writer has not said so yet.
+    done(way).reason = stop_reason::failed;
+    done(way).error = death_of(in_of(way));
+    done(way).side = side::in;
+    way_failed(way);
     return;
   }
   // Never sleeps. What cannot be told the end this way is no socket, or has gone already.
