@@ -45,7 +45,7 @@ task<outcome> bounce(mover& m) {
   if (m.done.moved == 0) m.done.route = route::copy;
   bool wait = false;
   while (m.staged.empty() ? !m.over() : !m.cut()) {
-    co_await breather(m);
+    co_await breather(*m.env.where);
     const bool taking = m.staged.empty();
     side where = taking ? side::in : side::out;
     if (wait) {
@@ -54,7 +54,7 @@ task<outcome> bounce(mover& m) {
       const verdict waited = m.judge_wait(error, where);
       if (waited == verdict::leave) break;
       if (waited == verdict::retry) continue;
-      co_await breather(m);
+      co_await breather(*m.env.where);
     }
     wait = false;
     int moved = 0;

@@ -40,7 +40,7 @@ task<outcome> hop(mover& m) {
   bool wait_first = false;
   outcome left_off = outcome::over;
   while (!m.over()) {
-    co_await breather(m);
+    co_await breather(*m.env.where);
     const std::uint64_t most = std::min(m.left, hop_limit_bytes);
     bool direct = out_direct && m.takes_directly(static_cast<std::size_t>(most));
     if (wait_first || !direct) {
@@ -54,7 +54,7 @@ task<outcome> hop(mover& m) {
       const verdict next = m.judge_wait(error, where);
       if (next == verdict::leave) break;
       if (next == verdict::retry) continue;
-      co_await breather(m);
+      co_await breather(*m.env.where);
       // The wait may have been long.
       direct = direct && m.takes_directly(static_cast<std::size_t>(most));
     }

@@ -11,6 +11,7 @@
 #include "loop.hpp"
 #include "timers.hpp"
 #include "zc/counters.hpp"
+#include "zc/detail/breather.hpp"
 #include "zc/detail/operation.hpp"
 #include "zc/splice.hpp"
 #include "zc/transfer.hpp"
@@ -177,22 +178,6 @@ class splice_once : public operation_of<std::size_t> {
   ring& kernel_;
   splice_arguments asked_;
   bool direct_;
-};
-
-/// `co_await breather(m)`, once before each attempt to move: goes round the loop when the transfers
-/// of this turn have had their share.
-class breather {
- public:
-  explicit breather(const mover& m) noexcept : where_(*m.env.where) { where_.count_attempt(); }
-  bool await_ready() const noexcept { return !where_.turn_spent(); }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-    where_.post_behind(self.promise());
-  }
-  void await_resume() const noexcept {}
-
- private:
-  scheduler& where_;
 };
 
 /// `co_await back_off(m)`, after a move that would have blocked: lets time pass when that repeats

@@ -12,25 +12,6 @@ namespace {
 // A default pipe, which sendfile(2) has inside.
 constexpr std::uint64_t piece_bytes = 64 * 1024;
 
-/// `co_await after_the_others(m)`: lets whatever is ready go first. Many connections are served
-/// much faster a piece each in turn than one after the other: less is under way, and caches are
-/// warm.
-class after_the_others {
- public:
-  explicit after_the_others(const mover& m) noexcept : where_(*m.env.where) {
-    where_.count_attempt();
-  }
-  bool await_ready() const noexcept { return false; }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-    where_.post_behind(self.promise());
-  }
-  void await_resume() const noexcept {}
-
- private:
-  scheduler& where_;
-};
-
 }  // namespace
 
 bool suits_send_file(const mover& m) noexcept {
@@ -47,12 +28,14 @@ task<outcome> send_file(mover& m) {
   bool wait = false;
   outcome left_off = outcome::over;
   while (!m.over()) {
-    co_await after_the_others(m);
+    // Many connections are served much faster a piece each in turn than one after the other: less
+    // is under way, and caches are warm.
+    co_await breather(*m.env.where, true);
     if (wait) {
       const verdict waited = m.judge_wait(co_await ready(m, m.out, POLLOUT), side::out);
       if (waited == verdict::leave) break;
       if (waited == verdict::retry) continue;
-      co_await breather(m);
+      co_await breather(*m.env.where);
     }
     wait = false;
     const auto nbytes = static_cast<std::size_t>(std::min(m.left, piece_bytes));

@@ -205,7 +205,7 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   m.asked = options;
   m.last_moved = last_moved;
   m.env = co_await detail::this_environment{};
-  co_await detail::breather(m);
+  co_await detail::breather(*m.env.where);
   const detail::sent_at_once sent = send_at_once(m, in, out);
   const bool ended = m.stopped() || (sent.nbytes > 0 && sent.nbytes == sent.wanted);
   const refusal why = ended ? refusal{} : resolve(m, in, out);

@@ -74,7 +74,7 @@ task<> check(tee_call& call, int in) {
                                .flags = call.asked.flags,
                                .out_offset = call.asked.out_offset};
   for (tee_target& to : call.targets) {
-    co_await detail::turn_share(*call.env.where);
+    co_await detail::breather(*call.env.where);
     transfer checked = co_await try_splice(in, to.fd, nothing);
     if (checked.reason == stop_reason::failed) {
       to.end(checked.error, checked.side);
@@ -274,7 +274,7 @@ bool goes_on(tee_call& call) {
 /// Passes everything on.
 task<> pass_all(tee_call& call) {
   while (goes_on(call)) {
-    co_await detail::turn_share(*call.env.where);
+    co_await detail::breather(*call.env.where);
     try {
       const std::error_code error = co_await pass_on(call);
       if (error) call.end_all(error, side::in);

@@ -112,7 +112,7 @@ result<remainder> copy_of(const remainder& bytes) noexcept {
 
 task<> deliver(tee_target& to, const remainder& piece, splice_flags flags, environment env) {
   ring& kernel = loop::of(*env.where).kernel();
-  co_await turn_share(*env.where);
+  co_await breather(*env.where);
   result<remainder> own = copy_of(piece);
   bool refused = !own;
   try {

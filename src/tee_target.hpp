@@ -9,6 +9,7 @@
 #include "endpoint.hpp"
 #include "pipe_pool.hpp"
 #include "ring.hpp"
+#include "zc/detail/breather.hpp"
 #include "zc/detail/scheduler.hpp"
 #include "zc/result.hpp"
 #include "zc/splice.hpp"
@@ -64,22 +65,6 @@ struct tee_target {
 
   /// Takes down what try_splice() made of what it was to get.
   void account(transfer delivered, ring& kernel) noexcept;
-};
-
-/// `co_await turn_share(where)`, before each attempt to move: goes round the loop when the
-/// transfers of this turn have had their share.
-class turn_share {
- public:
-  explicit turn_share(scheduler& where) noexcept : where_(where) { where_.count_attempt(); }
-  bool await_ready() const noexcept { return !where_.turn_spent(); }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-    where_.post_behind(self.promise());
-  }
-  void await_resume() const noexcept {}
-
- private:
-  scheduler& where_;
 };
 
 /// A copy in memory of its own, at a block's boundary as O_DIRECT wants it; ENOMEM.

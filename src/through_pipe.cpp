@@ -100,7 +100,7 @@ task<outcome> through_pipe(mover& m) {
   outcome left_off = outcome::over;
   // What is in the pipe goes out before the transfer is over, unless it is cancelled.
   while (lease.holds > 0 ? !m.cut() : !m.over()) {
-    co_await breather(m);
+    co_await breather(*m.env.where);
     const bool filling = lease.holds == 0;
     side where = filling ? side::in : side::out;
     const endpoint& end = filling ? m.in : m.out;
@@ -108,7 +108,7 @@ task<outcome> through_pipe(mover& m) {
     if (wait_first && end.pollable()) {
       if (filling) lease.give_back();
       error = co_await ready(m, end, filling ? POLLIN : POLLOUT);
-      co_await breather(m);
+      co_await breather(*m.env.where);
     }
     // What cannot go out at once is not taken, where the caller would rather come back.
     if (!error && filling && m.has(splice_flags::nonblock)) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "zc/batch.hpp"
+#include "zc/detail/breather.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/gate.hpp"
 #include "zc/detail/join.hpp"
@@ -58,24 +59,6 @@ class batch_work {
   Next next;
   Done done;
   Carry carry;
-};
-
-/// `co_await turn_limit(env)`, before each job: goes round the loop when this turn has had its
-/// share. So jobs that all end at once, as those that are refused, hold up nobody.
-class turn_limit {
- public:
-  explicit turn_limit(const environment& env) noexcept : where_(*env.where) {
-    where_.count_attempt();
-  }
-  bool await_ready() const noexcept { return !where_.turn_spent(); }
-  template <class Promise>
-  void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-    where_.post_behind(self.promise());
-  }
-  void await_resume() const noexcept {}
-
- private:
-  scheduler& where_;
 };
 
 /// Keeps the counts of a batch.
@@ -153,7 +136,7 @@ class crew final : public join {
 
   task<> run_jobs() {
     for (;;) {
-      co_await turn_limit(env_);
+      co_await breather(*env_.where);
       std::optional<job> one;
       if constexpr (next_is_task) {
         const gate::pass only = co_await asking_.enter();

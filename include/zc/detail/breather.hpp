@@ -1,0 +1,30 @@
+#pragma once
+
+#include <coroutine>
+
+#include "zc/detail/scheduler.hpp"
+
+namespace zc::detail {
+
+/// `co_await breather(where)`, once before each attempt to move: goes round the loop when the
+/// transfers of this turn have had their share. So neither a flood of bytes nor one of jobs that
+/// end at once holds up anybody.
+class breather {
+ public:
+  explicit breather(scheduler& where, bool after_the_others = false) noexcept
+      : where_(where), after_the_others_(after_the_others) {
+    where_.count_attempt();
+  }
+  bool await_ready() const noexcept { return !after_the_others_ && !where_.turn_spent(); }
+  template <class Promise>
+  void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+    where_.post_behind(self.promise());
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  scheduler& where_;
+  bool after_the_others_;  // whatever is ready goes first in any case
+};
+
+}  // namespace zc::detail
