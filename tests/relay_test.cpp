@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -340,6 +341,12 @@ struct farewell {
   bool spoken_to_last;  // the client writes just before the server leaves, else after that
 };
 
+int unread_by(int socket) {
+  int nbytes = 0;
+  CHECK(::ioctl(socket, FIONREAD, &nbytes) == 0);
+  return nbytes;
+}
+
 void check_farewell(zc::route route, int flags, farewell how) {
   CAPTURE(how.tcp);
   CAPTURE(how.in_good_order);
@@ -361,7 +368,8 @@ void check_farewell(zc::route route, int flags, farewell how) {
     co_await saying.join();
     if (!how.in_good_order) {
       support::write_all(on.client.get(), "never read");
-      co_await zc::sleep_for(5ms);
+      // Else it would leave in good order, and what came later be answered by a reset.
+      while (unread_by(on.server.get()) == 0) co_await zc::sleep_for(1ms);
     }
     // To write to the dead is an error, which must not cut short what it had said.
     if (how.spoken_to_last) support::write_all(on.client.get(), "?");
