@@ -11,6 +11,7 @@
 #include "zc/relay.hpp"
 #include "zc/result.hpp"
 #include "zc/scope.hpp"
+#include "zc/serve.hpp"
 #include "zc/sleep.hpp"
 #include "zc/splice.hpp"
 #include "zc/splice_batch.hpp"

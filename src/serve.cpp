@@ -1,0 +1,204 @@
+#include "zc/serve.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <new>
+
+#include "zc/detail/breather.hpp"
+#include "zc/detail/event.hpp"
+#include "zc/detail/operation.hpp"
+#include "zc/op/accept.hpp"
+#include "zc/result.hpp"
+#include "zc/scope.hpp"
+#include "zc/sleep.hpp"
+#include "zc/timeout.hpp"
+#include "zc/with_stop.hpp"
+
+namespace zc {
+
+using detail::errno_code;
+using detail::event;
+using detail::service;
+
+namespace {
+
+// Short enough for a client to wait; the limit may have been another process's to lift.
+constexpr std::chrono::milliseconds pause_when_exhausted{100};
+
+bool is_exhaustion(std::error_code error) noexcept {
+  switch (error.value()) {
+    case EMFILE:   // this process has no descriptor left
+    case ENFILE:   // nor has the system
+    case ENOBUFS:  // socket memory
+    case ENOMEM:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// What accept(2) says of one connection, which has gone meanwhile, and not of the listener.
+bool is_of_one_connection(std::error_code error) noexcept {
+  switch (error.value()) {
+    case ECONNABORTED:
+    case EINTR:
+    case EPERM:  // a firewall's
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// One call of serve().
+class server {
+ public:
+  server(int listener, service& by, std::stop_token stop, serve_options options) noexcept
+      : listener_(listener), by_(by), stop_(std::move(stop)), options_(options) {}
+
+  task<> run() {
+    tasks_.spawn(supervise());
+    co_await tasks_.join();
+  }
+
+ private:
+  /// A connection's part of the count.
+  class counted {
+   public:
+    explicit counted(server& in) noexcept : in_(&in) { ++in.connections_; }
+    counted(counted&& other) noexcept : in_(std::exchange(other.in_, nullptr)) {}
+    counted& operator=(counted&&) = delete;
+    ~counted() {
+      if (in_ == nullptr) return;
+      --in_->connections_;
+      in_->one_ended_.set();
+    }
+
+   private:
+    server* in_;
+  };
+
+  task<> supervise() {
+    try {
+      co_await with_stop(stop_, accept_all());
+    } catch (const std::system_error& ended) {
+      if (ended.code() != std::errc::operation_canceled || !stop_.stop_requested()) throw;
+    }
+    say(serve_event::draining);
+    try {
+      co_await timeout(options_.grace, last_to_end());
+    } catch (const std::system_error& late) {
+      if (late.code() != std::errc::timed_out) throw;
+      say(serve_event::cancelling);
+    }
+    tasks_.cancel();
+  }
+
+  task<> last_to_end() {
+    while (connections_ > 0) co_await one_to_end();
+  }
+
+  task<> one_to_end() {
+    const std::error_code error = co_await one_ended_.wait();
+    if (error) throw std::system_error(error, "zc::serve");
+  }
+
+  task<> accept_all() {
+    const detail::environment env = co_await detail::this_environment{};
+    for (;;) {
+      while (connections_ >= options_.connections) {
+        pause(serve_event::full, {});
+        co_await one_to_end();
+      }
+      co_await detail::breather(*env.where);
+      result<fd> client =
+          co_await op::accept(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const std::error_code error = client ? begin(std::move(*client)) : client.error();
+      if (is_exhaustion(error)) {
+        pause(serve_event::exhausted, error);
+        co_await one_to_end_or_a_while();
+      } else if (error && !is_of_one_connection(error)) {
+        throw std::system_error(error, "zc::serve: accept");
+      }
+    }
+  }
+
+  std::error_code begin(fd client) {
+    try {
+      tasks_.spawn(attend(std::move(client), counted(*this)));
+    } catch (const std::bad_alloc&) {
+      return errno_code(ENOMEM);
+    }
+    if (std::exchange(paused_, false)) say(serve_event::accepting);
+    return {};
+  }
+
+  // Counted from before it starts.
+  task<> attend(fd client, counted /*one*/) {
+    try {
+      co_await by_.handle(std::move(client));
+    } catch (const std::system_error& ended) {
+      if (ended.code() != std::errc::operation_canceled || !stop_.stop_requested()) throw;
+    }
+  }
+
+  task<> one_to_end_or_a_while() {
+    try {
+      co_await timeout(pause_when_exhausted, one_to_end());
+    } catch (const std::system_error& ended) {
+      if (ended.code() != std::errc::timed_out) throw;
+    }
+  }
+
+  void pause(serve_event why, std::error_code error) {
+    if (!std::exchange(paused_, true)) say(why, error);
+  }
+
+  void say(serve_event what, std::error_code error = {}) {
+    by_.notice({what, connections_, error});
+  }
+
+  int listener_;
+  service& by_;
+  std::stop_token stop_;
+  serve_options options_;
+  std::size_t connections_ = 0;
+  bool paused_ = false;
+  event one_ended_;
+  scope tasks_;  // last: what it runs uses the rest
+};
+
+}  // namespace
+
+const char* to_string(serve_event what) noexcept {
+  switch (what) {
+    case serve_event::full:
+      return "full";
+    case serve_event::exhausted:
+      return "exhausted";
+    case serve_event::accepting:
+      return "accepting";
+    case serve_event::draining:
+      return "draining";
+    case serve_event::cancelling:
+      return "cancelling";
+  }
+  return "unknown";
+}
+
+task<> detail::serve(int listener, service& by, std::stop_token stop, serve_options options) {
+  if (options.connections == 0) {
+    throw std::system_error(errno_code(EINVAL), "zc::serve: no connection is allowed");
+  }
+  server one(listener, by, std::move(stop), options);
+  co_await one.run();
+}
+
+}  // namespace zc
