@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "aligned_memory.hpp"
 #include "mover.hpp"
 #include "zc/op/read.hpp"
 #include "zc/op/recv.hpp"
@@ -23,35 +24,18 @@ constexpr std::size_t copy_bytes = 64 * 1024;
 constexpr std::size_t small_bytes = 4096;
 constexpr std::size_t block_bytes = endpoint::block_bytes;
 
-/// Memory for `size` bytes, at a block's boundary inside a larger allocation.
-class copy_buffer {
- public:
-  explicit copy_buffer(std::size_t size)
-      : storage_(std::make_unique_for_overwrite<std::byte[]>(size + block_bytes)) {
-    void* at = storage_.get();
-    std::size_t space = size + block_bytes;
-    std::align(block_bytes, size, at, space);
-    begin_ = size + block_bytes - space;
-  }
-
-  std::byte* data() const noexcept { return storage_.get() + begin_; }
-
-  /// The first `size` bytes; gives the memory away. `aligned`: at a block's boundary.
-  remainder take_first(std::size_t size, bool aligned) && noexcept {
-    if (size <= small_bytes && !aligned) {
-      std::unique_ptr<std::byte[]> tight(new (std::nothrow) std::byte[size]);
-      if (tight) {
-        std::memcpy(tight.get(), data(), size);
-        return {std::move(tight), 0, size};
-      }
+/// What was read, as bytes that wait for `out`: few of them in no more memory than they need, but
+/// where `out` takes whole blocks only, at a block's boundary.
+remainder keep(aligned_memory buffer, std::size_t size, bool aligned) noexcept {
+  if (size <= small_bytes && !aligned) {
+    std::unique_ptr<std::byte[]> tight(new (std::nothrow) std::byte[size]);
+    if (tight) {
+      std::memcpy(tight.get(), buffer.data(), size);
+      return {std::move(tight), 0, size};
     }
-    return {std::move(storage_), begin_, size};
   }
-
- private:
-  std::unique_ptr<std::byte[]> storage_;
-  std::size_t begin_ = 0;
-};
+  return std::move(buffer).first(size);
+}
 
 /// Whether a file is used where its position is.
 bool at_file_position(const endpoint& end, std::int64_t next) noexcept {
@@ -121,7 +105,11 @@ task<outcome> copy(mover& m, bool to_the_end) {
         const std::size_t asked =
             whole_blocks ? (nbytes + block_bytes - 1) / block_bytes * block_bytes : nbytes;
         // Memory only now: an idle transfer holds none.
-        copy_buffer buffer(std::max(asked, block_bytes));
+        aligned_memory buffer(std::max(asked, block_bytes));
+        if (!buffer) {
+          m.stop(errno_code(ENOMEM), side::zc);
+          break;
+        }
         const std::int64_t at = offset_of(m.in, m.in_at);
         if (m.in.is == endpoint::kind::socket) {
           moved = co_await op::recv(m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT);
@@ -131,7 +119,7 @@ task<outcome> copy(mover& m, bool to_the_end) {
         if (moved && *moved > 0) {
           const std::size_t size = std::min(*moved, nbytes);
           finish_read(m, at, size);
-          m.staged = std::move(buffer).take_first(size, m.out.in_blocks());
+          m.staged = keep(std::move(buffer), size, m.out.in_blocks());
           m.took(size);
           continue;
         }

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <limits>
 
+#include "ending.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::detail {
@@ -105,16 +106,8 @@ bool mover::cut() noexcept {
 }
 
 void mover::stop(std::error_code error, side where) noexcept {
-  if (error == std::errc::operation_canceled) {
-    done.reason = stop_reason::cancelled;
-    env.cancel->observe();
-  } else if (error == std::errc::resource_unavailable_try_again) {
-    done.reason = stop_reason::would_block;
-  } else {
-    done.reason = stop_reason::failed;
-    done.error = error;
-    done.side = where;
-  }
+  end_at(done, error, where);
+  if (done.reason == stop_reason::cancelled) env.cancel->observe();
 }
 
 outcome mover::source_ended() noexcept {

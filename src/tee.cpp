@@ -17,6 +17,7 @@
 #include "tee_source.hpp"
 #include "tee_target.hpp"
 #include "timers.hpp"
+#include "zc/detail/breather.hpp"
 #include "zc/when_all.hpp"
 
 namespace zc {

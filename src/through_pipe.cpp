@@ -4,78 +4,14 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
-#include <new>
-#include <optional>
 
+#include "direct_call.hpp"
+#include "leased_pipe.hpp"
 #include "mover.hpp"
 
 namespace zc::detail {
 
 namespace {
-
-/// A pipe from the pool, for as long as bytes flow, and how many of them are in it.
-class leased_pipe {
- public:
-  explicit leased_pipe(pipe_pool& from) noexcept : from_(from) {}
-  leased_pipe(const leased_pipe&) = delete;
-  leased_pipe& operator=(const leased_pipe&) = delete;
-  ~leased_pipe() { give_back(); }
-
-  /// False where none is to be had.
-  bool take() {
-    if (!pipe_) pipe_ = from_.take();
-    return pipe_.has_value();
-  }
-
-  /// An idle transfer holds no pipe.
-  void give_back() noexcept {
-    if (!pipe_) return;
-    // Destroyed while a splice was under way, the count may be short of the truth.
-    from_.give_back(*std::move(pipe_), holds == 0 && !busy);
-    pipe_.reset();
-  }
-
-  /// Moves the bytes into `memory`. Never blocks: they are there, and nobody else reads. Leaves in
-  /// the pipe what it cannot move, and says why.
-  std::error_code rescue(ring& beside, remainder& memory) noexcept {
-    if (holds == 0) return {};
-    std::unique_ptr<std::byte[]> storage(new (std::nothrow) std::byte[holds]);
-    if (!storage) return errno_code(ENOMEM);
-    std::size_t size = 0;
-    std::error_code error;
-    while (size < holds && !error) {
-      const int got = direct_read(beside, read_end(), storage.get() + size, holds - size, -1);
-      if (got == -EINTR) continue;
-      if (got > 0) {
-        size += static_cast<std::size_t>(got);
-      } else {
-        error = errno_code(got < 0 ? -got : EIO);
-      }
-    }
-    holds -= size;
-    memory = remainder(std::move(storage), 0, size);
-    return error;
-  }
-
-  void filled(std::size_t nbytes, counters& count) noexcept {
-    holds = nbytes;
-    ++count.pipe_fills;
-    count.pipe_fill_bytes += nbytes;
-    count.pipe_room_bytes += capacity_bytes();
-  }
-
-  int read_end() const noexcept { return pipe_->read_end.get(); }
-  int write_end() const noexcept { return pipe_->write_end.get(); }
-  std::size_t capacity_bytes() const noexcept { return pipe_->capacity_bytes; }
-
-  std::size_t holds = 0;
-  bool busy = false;  // a splice into or out of it is under way
-
- private:
-  pipe_pool& from_;
-  std::optional<pipe> pipe_;
-};
 
 // Of segments this small, a copy costs less than a pipe's pages.
 constexpr std::size_t light_bytes = 4096;
@@ -86,6 +22,13 @@ bool takes_splices(const mover& m, const leased_pipe& empty) noexcept {
          -EINVAL;
 }
 
+void count_fill(const mover& m, const leased_pipe& filled) noexcept {
+  counters& all = m.count();
+  ++all.pipe_fills;
+  all.pipe_fill_bytes += filled.holds;
+  all.pipe_room_bytes += filled.capacity_bytes();
+}
+
 }  // namespace
 
 // Each time round is one move: a fill of the empty pipe, or a drain of what is in it. A pipe is
@@ -94,7 +37,7 @@ task<outcome> through_pipe(mover& m) {
   const bool drain_direct = m.is_direct(m.out);
   bool fill_direct = m.is_direct(m.in);
   if (m.done.moved == 0) m.done.route = fill_direct && drain_direct ? route::direct : route::ring;
-  leased_pipe lease(m.pipes());
+  leased_pipe lease;
   bool wait_first = !fill_direct;
   bool light = false;
   outcome left_off = outcome::over;
@@ -118,7 +61,7 @@ task<outcome> through_pipe(mover& m) {
     const verdict waited = m.judge_wait(error, where);
     if (waited == verdict::leave) break;
     if (waited == verdict::retry) continue;
-    if (!lease.take()) {
+    if (!lease.take(m.pipes())) {
       ++m.count().without_pipe;
       left_off = outcome::copy_some;
       break;
@@ -155,7 +98,8 @@ task<outcome> through_pipe(mover& m) {
 
     if (moved && *moved > 0 && filling) {
       m.took(*moved);
-      lease.filled(*moved, m.count());
+      lease.holds = *moved;
+      count_fill(m, lease);
       wait_first = !drain_direct;
       light = *moved < light_bytes && m.may_bounce();
     } else if (moved && *moved > 0) {
@@ -186,7 +130,7 @@ task<outcome> through_pipe(mover& m) {
       }
     }
   }
-  if (const std::error_code error = lease.rescue(m.kernel(), m.staged)) {
+  if (const std::error_code error = lease.read_back(m.kernel(), m.staged)) {
     // Not by way of stop(): whatever ended the transfer, what counts is that bytes are lost.
     m.done.reason = stop_reason::failed;
     m.done.error = error;
