@@ -2,11 +2,15 @@
 
 /// All of zc: moves bytes between any two Linux file descriptors, from C++20 coroutines.
 
+#include "zc/address.hpp"
 #include "zc/batch.hpp"
 #include "zc/capabilities.hpp"
+#include "zc/connect.hpp"
 #include "zc/context.hpp"
 #include "zc/counters.hpp"
 #include "zc/fd.hpp"
+#include "zc/host_port.hpp"
+#include "zc/listen.hpp"
 #include "zc/op.hpp"
 #include "zc/relay.hpp"
 #include "zc/result.hpp"
