@@ -17,7 +17,7 @@ struct named_op {
   int opcode;
 };
 
-constexpr std::array<named_op, 21> ops_of_zc{{
+constexpr std::array<named_op, 22> ops_of_zc{{
     {"NOP", IORING_OP_NOP},
     {"SPLICE", IORING_OP_SPLICE},
     {"TEE", IORING_OP_TEE},
@@ -29,6 +29,7 @@ constexpr std::array<named_op, 21> ops_of_zc{{
     {"TIMEOUT", IORING_OP_TIMEOUT},
     {"ASYNC_CANCEL", IORING_OP_ASYNC_CANCEL},
     {"OPENAT", IORING_OP_OPENAT},
+    {"OPENAT2", IORING_OP_OPENAT2},
     {"STATX", IORING_OP_STATX},
     {"CLOSE", IORING_OP_CLOSE},
     {"SHUTDOWN", IORING_OP_SHUTDOWN},

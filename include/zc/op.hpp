@@ -10,6 +10,7 @@
 #include "zc/op/mkdirat.hpp"
 #include "zc/op/nop.hpp"
 #include "zc/op/openat.hpp"
+#include "zc/op/openat2.hpp"
 #include "zc/op/poll.hpp"
 #include "zc/op/read.hpp"
 #include "zc/op/recv.hpp"
