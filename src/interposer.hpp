@@ -7,10 +7,11 @@
 
 namespace zc::detail {
 
-/// What the kernel says at the end of one submission.
+/// What the kernel says at the end of one submission, or in the course of one.
 struct completion {
   std::uint64_t user_data;
   int result;
+  std::uint32_t flags = 0;  // IORING_CQE_F_*
 };
 
 /// Stands between one ring and the kernel in tests, and scripts what no kernel can be made to do.

@@ -4,6 +4,8 @@
 
 #include <cerrno>
 
+#include "zc/detail/multishot.hpp"
+
 namespace zc::detail {
 
 namespace {
@@ -13,6 +15,7 @@ constexpr std::uint64_t tag_bits = 7;
 static_assert(alignof(operation) > tag_bits);
 // Marks the completion of a cancel, beside its op's address.
 constexpr std::uint64_t cancel_bit = 1;
+// An op of several completions has operation::several_bit, 4, there, and so has its cancel.
 // The user_data of the poll that waits for other threads.
 constexpr std::uint64_t wake_tag = 2;
 // The user_data of the timer after which cancels that did not take are sent again.
@@ -46,7 +49,7 @@ void op_queue::cancel(operation& op) noexcept {
 bool op_queue::fill_cancel(operation& op) {
   io_uring_sqe* sqe = ring_.next_sqe();
   if (sqe == nullptr) return false;
-  const auto target = reinterpret_cast<std::uint64_t>(&op);
+  const std::uint64_t target = reinterpret_cast<std::uint64_t>(&op) | op.tag_;
   io_uring_prep_cancel64(sqe, target, 0);
   sqe->user_data = target | cancel_bit;
   ++op.completions_due_;
@@ -62,7 +65,7 @@ inline bool op_queue::fill_submission(operation& op) {
   io_uring_sqe* const sqe = ring_.next_sqe();
   if (sqe == nullptr) return false;
   op.prepare(*sqe);
-  sqe->user_data = reinterpret_cast<std::uint64_t>(&op);
+  sqe->user_data = reinterpret_cast<std::uint64_t>(&op) | op.tag_;
   op.stage_ = operation::stage::in_kernel;
   ++op.completions_due_;
   return true;
@@ -106,7 +109,7 @@ inline void op_queue::complete(completion arrived) noexcept {
 }
 
 void op_queue::complete_other(completion arrived) noexcept {
-  const auto [user_data, result] = arrived;
+  const auto [user_data, result, flags] = arrived;
   if (user_data == wake_tag) {
     awaiting_wake_ = false;
     return;
@@ -117,23 +120,46 @@ void op_queue::complete_other(completion arrived) noexcept {
     unheard_ = {};
     return;
   }
-  auto& op = *reinterpret_cast<operation*>(user_data & ~cancel_bit);
+  auto& op = *reinterpret_cast<operation*>(user_data & ~tag_bits);
+  if ((user_data & cancel_bit) == 0) {
+    complete_several(op, result, flags);
+    return;
+  }
   // A worker on its way into a blocking splice or tee can miss the kernel's one signal, and would
   // sleep for ever. (Seen on 6.18.)
   if (result < 0 && op.completions_due_ > 1) unheard_.push(op);
-  if (--op.completions_due_ == 0) end(op);
+  take_off(op);
+}
+
+void op_queue::complete_several(operation& op, int result, unsigned flags) noexcept {
+  if (interrupted(result)) result = op.cancel_wanted_ ? -ECANCELED : -EINTR;
+  op.raw_ = result;
+  static_cast<multishot&>(op).arrived(result, flags);
+  if ((flags & IORING_CQE_F_MORE) != 0) return;
+  if (op.cancel_wanted_ && !cancels_.remove(op)) unheard_.remove(op);
+  take_off(op);
+}
+
+void op_queue::take_off(operation& op) noexcept {
+  if (--op.completions_due_ > 0) return;
+  end(op);
+  if (op.tag_ != 0) static_cast<multishot&>(op).ended();
 }
 
 void op_queue::reap() {
   ring_.reap([this](completion arrived) { complete(arrived); });
 }
 
+void op_queue::withdraw(operation& op) noexcept {
+  waiting_.remove(op);
+  op.raw_ = -ECANCELED;
+  op.stage_ = operation::stage::done;
+}
+
 void op_queue::abandon(operation& op) {
   op.waiter_ = nullptr;
   if (op.stage_ == operation::stage::queued) {
-    waiting_.remove(op);
-    op.raw_ = -ECANCELED;
-    op.stage_ = operation::stage::done;
+    withdraw(op);
     return;
   }
   op.cancellable_ = true;

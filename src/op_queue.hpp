@@ -11,8 +11,9 @@ namespace zc::detail {
 /// The ops of one ring: those that wait for room in it and those the kernel has.
 ///
 /// An op and the cancel aimed at it are two completions, and the op has ended only when both are
-/// in: so no cancel can ever hit another op that came to live at the same address. No op needs
-/// memory of its own here, so cancelling cannot fail, and is queued like anything else.
+/// in (of an op of several completions, the last): so no cancel can ever hit another op that came
+/// to live at the same address. No op needs memory of its own here, so cancelling cannot fail, and
+/// is queued like anything else.
 class op_queue {
  public:
   explicit op_queue(ring& ring) noexcept : ring_(ring) {}
@@ -22,6 +23,8 @@ class op_queue {
     waiting_.push(op);
   }
   void cancel(operation& op) noexcept;
+  /// Ends an op that has not reached the ring yet.
+  void withdraw(operation& op) noexcept;
 
   /// Cancels `op` and takes completions, without resuming anything, until it has ended.
   void abandon(operation& op);
@@ -44,6 +47,10 @@ class op_queue {
   /// Takes one completion; ends the op when that was its last.
   void complete(completion arrived) noexcept;
   void complete_other(completion arrived) noexcept;
+  void complete_several(operation& op, int result, unsigned flags) noexcept;
+  /// One completion that was due is in; ends the op when there is no other. For what is no plain
+  /// completion.
+  void take_off(operation& op) noexcept;
   void end(operation& op) noexcept;
 
   ring& ring_;

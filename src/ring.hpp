@@ -107,7 +107,7 @@ class ring {
     if (head == tail) return;
     for (; head != tail; ++head) {
       const io_uring_cqe& cqe = ring_.cq.cqes[head & ring_.cq.ring_mask];
-      take(completion{cqe.user_data, cqe.res});
+      take(completion{cqe.user_data, cqe.res, cqe.flags});
     }
     io_uring_smp_store_release(ring_.cq.khead, head);
   }

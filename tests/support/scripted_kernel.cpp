@@ -142,7 +142,16 @@ std::optional<int> scripted_kernel::call(io_uring_sqe& sqe) noexcept {
 void scripted_kernel::complete(completion arrived) noexcept {
   if (const auto answer = answers_.find(arrived.user_data); answer != answers_.end()) {
     arrived.result = answer->second;
+    arrived.flags = 0;
     answers_.erase(answer);
+  }
+  // What an op says later does not overtake what it has said before.
+  const auto before = std::find_if(held_.rbegin(), held_.rend(), [&](const held& each) {
+    return each.one.user_data == arrived.user_data;
+  });
+  if (before != held_.rend()) {
+    held_.push_back({arrived, before->turns, before->until_another});
+    return;
   }
   if (const auto how = held_back_.find(arrived.user_data); how != held_back_.end()) {
     held_.push_back({arrived, turns_of_delay, how->second == fault::kind::reordered});

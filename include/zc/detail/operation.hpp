@@ -58,6 +58,9 @@ class operation : public cancellable {
   /// For ops that must run even in a cancelled task: giving resources back.
   void ignore_cancel() noexcept { cancellable_ = false; }
 
+  /// For what derives from multishot, and nothing else.
+  void has_several_completions() noexcept { tag_ = several_bit; }
+
   /// For ops whose result is a descriptor: one that nobody took is closed.
   void owns_descriptor() noexcept { descriptor_ = true; }
   int take_raw() noexcept { return std::exchange(raw_, -ECANCELED); }
@@ -68,7 +71,11 @@ class operation : public cancellable {
 
  private:
   friend class op_queue;
+  friend class multishot;
   friend class fifo<operation>;
+  // In the user_data of a submission, beside its op's address: so that those with one completion
+  // need not be asked whether they have more.
+  static constexpr std::uint8_t several_bit = 4;
   enum class stage : std::uint8_t { idle, queued, in_kernel, done };
 
   bool unfinished() const noexcept { return stage_ == stage::queued || stage_ == stage::in_kernel; }
@@ -87,6 +94,7 @@ class operation : public cancellable {
   bool cancel_wanted_ = false;
   bool cancellable_ = true;
   bool descriptor_ = false;
+  std::uint8_t tag_ = 0;  // several_bit or nothing
 };
 
 /// An operation whose end is a result<T>, made from the kernel's number.
