@@ -54,6 +54,8 @@ loop::loop(const context_options& options)
     : ring_(options),
       ops_(ring_),
       pipes_(options.pipes, options.pipe_bytes),
+      recv_buffer_count_(options.recv_buffers),
+      recv_buffer_bytes_(options.recv_buffer_bytes),
       wake_(own_descriptor(fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))) {
   if (!wake_) throw std::system_error(errno, std::system_category(), "zc: eventfd");
   counters_.worker_limit = options.workers;
@@ -85,6 +87,13 @@ counters loop::counted() const noexcept {
 std::span<std::byte> loop::scratch() noexcept {
   if (!scratch_) scratch_.reset(new (std::nothrow) std::byte[scratch_bytes]);
   return {scratch_.get(), scratch_ ? scratch_bytes : 0};
+}
+
+recv_pool* loop::recv_buffers() noexcept {
+  if (!recv_buffers_) {
+    recv_buffers_.reset(recv_pool::make(ring_, recv_buffer_count_, recv_buffer_bytes_));
+  }
+  return recv_buffers_.get();
 }
 
 void loop::bind_to_this_thread() {

@@ -11,6 +11,7 @@
 #include "op_queue.hpp"
 #include "page_cache.hpp"
 #include "pipe_pool.hpp"
+#include "recv_pool.hpp"
 #include "ring.hpp"
 #include "timers.hpp"
 #include "zc/context.hpp"
@@ -43,6 +44,8 @@ class loop final : public scheduler {
   /// Memory for bytes on their way from one system call to the next: nothing in it outlives a
   /// suspension. Empty where there is none to be had.
   std::span<std::byte> scratch() noexcept;
+  /// What streams receive into; null where there is no memory for it.
+  recv_pool* recv_buffers() noexcept;
   off_threads& file_threads() noexcept { return file_threads_; }
   scope& background();
 
@@ -64,6 +67,9 @@ class loop final : public scheduler {
   page_cache cache_;
   counters counters_;
   std::unique_ptr<std::byte[]> scratch_;
+  std::uint32_t recv_buffer_count_;
+  std::uint32_t recv_buffer_bytes_;
+  std::unique_ptr<recv_pool, recv_pool::end> recv_buffers_;
   fd wake_;
   off_threads file_threads_{*this, "zc-files"};
   std::atomic<bool> stop_wanted_{false};

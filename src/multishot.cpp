@@ -34,6 +34,8 @@ void multishot::wait::cancel() noexcept {
   cancelled_ = true;
   scope()->observe();
   resume();
+  on_.waiting_ = nullptr;
+  on_.forsaken();
 }
 
 // It stays in its scope until it runs: one that is cancelled meanwhile leaves what has arrived.

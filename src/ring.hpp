@@ -91,6 +91,12 @@ class ring {
     }
   }
 
+  /// Has the kernel take buffers for ops from the queue described. False where it cannot.
+  bool register_buffers(io_uring_buf_reg& queue) noexcept {
+    return io_uring_register_buf_ring(&ring_, &queue, 0) == 0;
+  }
+  void unregister_buffers(int group) noexcept { io_uring_unregister_buf_ring(&ring_, group); }
+
   /// True if the kernel can do IORING_OP_`opcode`.
   bool supports(int opcode);
 

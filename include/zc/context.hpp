@@ -28,6 +28,12 @@ struct context_options {
   std::uint32_t pipe_bytes = 256 * 1024;
   /// Most kernel workers of each kind (bounded, unbounded) for what may block: splices of files.
   std::uint32_t workers = 16;
+  /// Buffers provided to the kernel for recv_stream, from when the first one receives: how many
+  /// pieces can be in use at once before streams take other memory. At most 32768; 0: none. Idle
+  /// streams use none, however many they are.
+  std::uint32_t recv_buffers = 256;
+  /// Size of each of these buffers, in bytes: the most that recv_stream gives at once.
+  std::uint32_t recv_buffer_bytes = 4096;
 };
 
 /// The loop: one io_uring and the thread that runs it.

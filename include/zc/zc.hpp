@@ -13,6 +13,7 @@
 #include "zc/host_port.hpp"
 #include "zc/listen.hpp"
 #include "zc/op.hpp"
+#include "zc/recv_stream.hpp"
 #include "zc/relay.hpp"
 #include "zc/result.hpp"
 #include "zc/scope.hpp"

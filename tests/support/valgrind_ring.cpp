@@ -25,8 +25,29 @@ namespace {
 
 struct read_op {
   std::uint64_t user_data;
-  std::uint64_t buffer;
+  std::uint64_t buffer;  // 0: the kernel takes a provided one
 };
+
+/// The provided buffers of this thread's rings.
+struct provided_queue {
+  int ring;
+  io_uring_buf_ring* queue;
+  unsigned entries;
+};
+thread_local std::array<provided_queue, 64> provided{};
+
+/// What is at the address of a provided buffer. An entry is what it last was, also when taken.
+std::uint64_t provided_buffer(int ring, unsigned id) {
+  for (const provided_queue& each : provided) {
+    if (each.queue == nullptr || each.ring != ring) continue;
+    for (unsigned i = 0; i < each.entries; ++i) {
+      if (each.queue->bufs[i].addr != 0 && each.queue->bufs[i].bid == id) {
+        return each.queue->bufs[i].addr;
+      }
+    }
+  }
+  return 0;
+}
 
 /// Reads that this thread's rings have in the kernel. Without operator new: tests count and refuse
 /// it.
@@ -39,20 +60,26 @@ struct reads {
       VALGRIND_CHECK_MEM_IS_DEFINED(reinterpret_cast<void*>(sqe.addr), sqe.len);
     }
     if (sqe.opcode != IORING_OP_READ && sqe.opcode != IORING_OP_RECV) return;
-    VALGRIND_CHECK_MEM_IS_ADDRESSABLE(reinterpret_cast<void*>(sqe.addr), sqe.len);
-    if (count < all.size()) all[count++] = {sqe.user_data, sqe.addr};
+    const bool provided_one = (sqe.flags & IOSQE_BUFFER_SELECT) != 0;
+    if (!provided_one) {
+      VALGRIND_CHECK_MEM_IS_ADDRESSABLE(reinterpret_cast<void*>(sqe.addr), sqe.len);
+    }
+    if (count < all.size()) all[count++] = {sqe.user_data, provided_one ? 0 : sqe.addr};
   }
 
-  void end(const io_uring_cqe& cqe) {
+  void end(int ring, const io_uring_cqe& cqe) {
     for (std::size_t i = 0; i < count; ++i) {
       if (all[i].user_data != cqe.user_data) continue;
+      const bool is_provided = (cqe.flags & IORING_CQE_F_BUFFER) != 0;
+      const std::uint64_t buffer =
+          is_provided ? provided_buffer(ring, cqe.flags >> IORING_CQE_BUFFER_SHIFT) : all[i].buffer;
       if (cqe.res > 0) {
-        VALGRIND_CHECK_MEM_IS_ADDRESSABLE(reinterpret_cast<void*>(all[i].buffer),
+        VALGRIND_CHECK_MEM_IS_ADDRESSABLE(reinterpret_cast<void*>(buffer),
                                           static_cast<std::size_t>(cqe.res));
-        VALGRIND_MAKE_MEM_DEFINED(reinterpret_cast<void*>(all[i].buffer),
+        VALGRIND_MAKE_MEM_DEFINED(reinterpret_cast<void*>(buffer),
                                   static_cast<std::size_t>(cqe.res));
       }
-      all[i] = all[--count];
+      if ((cqe.flags & IORING_CQE_F_MORE) == 0) all[i] = all[--count];
       return;
     }
   }
@@ -78,7 +105,7 @@ extern "C" int io_uring_submit_and_get_events(io_uring* ring) {
   // zc takes completions out of memory, without a call. None comes but from this one.
   unsigned head = 0;
   io_uring_cqe* cqe = nullptr;
-  io_uring_for_each_cqe(ring, head, cqe) in_kernel.end(*cqe);
+  io_uring_for_each_cqe(ring, head, cqe) in_kernel.end(ring->ring_fd, *cqe);
   return submitted;
 }
 
@@ -108,4 +135,26 @@ extern "C" int io_uring_submit_and_wait_timeout(io_uring* ring, io_uring_cqe** f
 extern "C" int io_uring_submit_and_wait(io_uring* ring, unsigned wait_nr) {
   io_uring_cqe* first = nullptr;
   return io_uring_submit_and_wait_timeout(ring, &first, wait_nr, nullptr, nullptr);
+}
+
+extern "C" int io_uring_register_buf_ring(io_uring* ring, io_uring_buf_reg* where, unsigned flags) {
+  static const auto real =
+      in_liburing<decltype(&io_uring_register_buf_ring)>("io_uring_register_buf_ring");
+  const int error = real(ring, where, flags);
+  for (provided_queue& each : provided) {
+    if (error != 0 || each.queue != nullptr) continue;
+    each = {ring->ring_fd, reinterpret_cast<io_uring_buf_ring*>(where->ring_addr),
+            where->ring_entries};
+    break;
+  }
+  return error;
+}
+
+extern "C" int io_uring_unregister_buf_ring(io_uring* ring, int group) {
+  static const auto real =
+      in_liburing<decltype(&io_uring_unregister_buf_ring)>("io_uring_unregister_buf_ring");
+  for (provided_queue& each : provided) {
+    if (each.ring == ring->ring_fd) each = {};
+  }
+  return real(ring, group);
 }

@@ -53,6 +53,9 @@ class multishot : public operation {
   /// Whether there is something for next() to take: a value or an error.
   virtual bool has_some() const noexcept = 0;
 
+  /// Whoever waited has been cancelled.
+  virtual void forsaken() noexcept {}
+
   /// What has arrived may be taken.
   void wake() noexcept {
     if (waiting_ != nullptr) waiting_->resume();
