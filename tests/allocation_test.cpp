@@ -9,9 +9,11 @@
 
 #if !defined(ZC_TEST_CANNOT_COUNT) && !defined(__SANITIZE_THREAD__)
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -25,12 +27,14 @@
 
 #include "support/descriptors.hpp"
 #include "support/transfers.hpp"
+#include "zc/acceptor.hpp"
 #include "zc/context.hpp"
 #include "zc/detail/frame_pool.hpp"
 #include "zc/op/nop.hpp"
 #include "zc/op/read.hpp"
 #include "zc/op/timeout.hpp"
 #include "zc/op/write.hpp"
+#include "zc/recv_stream.hpp"
 #include "zc/relay.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
@@ -142,6 +146,68 @@ TEST_CASE("allocation: in steady state creating, awaiting and ending tasks alloc
     co_return allocations.load() - before;
   };
   CHECK(zc::run(round()) == 0);
+}
+
+TEST_CASE("allocation: in steady state a stream that receives allocates nothing, however it does") {
+  const support::ends sockets = support::unix_pair();
+  for (const std::uint32_t buffers : {256u, 1u, 0u}) {
+    for (const bool multishot : {false, true}) {
+      CAPTURE(buffers);
+      CAPTURE(multishot);
+      const auto play = [&]() -> zc::task<long> {
+        zc::recv_stream stream(sockets.first.get(), {.multishot = multishot});
+        long before = 0;
+        zc::received last;
+        for (int i = 0; i < 600; ++i) {
+          if (i == 100) before = allocations.load();
+          support::write_all(sockets.second.get(), "some");
+          zc::result<zc::received> piece = co_await stream.next();
+          if (!piece || piece->bytes().size() != 4) co_return -1;
+          last = *std::move(piece);
+        }
+        co_return allocations.load() - before;
+      };
+      CHECK(zc::run(play(), {.recv_buffers = buffers}) == 0);
+    }
+  }
+}
+
+TEST_CASE("allocation: in steady state an acceptor allocates nothing") {
+  std::uint16_t port = 0;
+  const zc::fd listener = support::tcp_listener(port);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(port);
+  const auto play = [&]() -> zc::task<long> {
+    zc::acceptor connections(listener.get());
+    long before = 0;
+    for (int i = 0; i < 200; ++i) {
+      if (i == 50) before = allocations.load();
+      const zc::fd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      ::connect(client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to);
+      const zc::result<zc::fd> one = co_await connections.next();
+      if (!one) co_return -1;
+    }
+    co_return allocations.load() - before;
+  };
+  CHECK(zc::run(play()) == 0);
+}
+
+TEST_CASE("allocation: streams that are refused memory say so, and lose nothing") {
+  const support::ends sockets = support::unix_pair();
+  const auto play = [&]() -> zc::task<> {
+    zc::recv_stream stream(sockets.first.get());
+    support::write_all(sockets.second.get(), "some");
+    {
+      const scarcity none(4000);
+      const zc::result<zc::received> piece = co_await stream.next();
+      CHECK(piece.error() == std::errc::not_enough_memory);
+    }
+    const zc::result<zc::received> piece = co_await stream.next();
+    CHECK((piece && piece->bytes().size() == 4));
+  };
+  zc::run(play());
 }
 
 TEST_CASE("allocation: after a burst of 10 000 tasks their memory is given back") {
