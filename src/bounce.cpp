@@ -49,8 +49,9 @@ task<outcome> bounce(mover& m) {
     const bool taking = m.staged.empty();
     side where = taking ? side::in : side::out;
     if (wait) {
+      // One await for both: this frame is a part of what an idle relay costs.
       const std::error_code error =
-          taking ? co_await ready(m, m.in, POLLIN) : co_await ready(m, m.out, POLLOUT);
+          co_await ready(m, taking ? m.in : m.out, taking ? POLLIN : POLLOUT);
       const verdict waited = m.judge_wait(error, where);
       if (waited == verdict::leave) break;
       if (waited == verdict::retry) continue;
@@ -92,7 +93,8 @@ task<outcome> bounce(mover& m) {
       continue;
     }
     wait = true;
-    if (const std::error_code error = co_await back_off(m)) {
+    if (!m.spins()) continue;
+    if (const std::error_code error = co_await pause(m)) {
       m.stop(error, side::zc);
       break;
     }

@@ -81,7 +81,7 @@ task<outcome> copy(mover& m, bool to_the_end) {
   bool wait_out = ask_out;
   bool copied = false;
   while (m.staged.empty() ? !m.over() : !m.cut()) {
-    if (m.staged.empty() && copied && !to_the_end) co_return outcome::copy_some;
+    if (m.staged.empty() && copied && !to_the_end) co_return outcome::heavy;
     co_await breather(*m.env.where);
     const bool reading = m.staged.empty();
     side where = reading ? side::in : side::out;

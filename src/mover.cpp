@@ -80,7 +80,7 @@ void mover::gave(std::size_t nbytes, route how) noexcept {
   if (asked.progress != nullptr) {
     asked.progress->moved.store(done.moved, std::memory_order_relaxed);
   }
-  if (last_moved != nullptr) *last_moved = std::chrono::steady_clock::now();
+  if (seen_by != nullptr) seen_by->has_moved(*this);
 }
 
 bool mover::more_follows(std::uint64_t at_hand, std::uint64_t to_take) const noexcept {
@@ -202,6 +202,7 @@ void ready::prepare(io_uring_sqe& sqe) noexcept {
 
 bool ready::await_ready() noexcept {
   if (!end_.pollable()) return true;
+  if (mover_.seen_by != nullptr && &end_ == &mover_.out) mover_.seen_by->waits_for_out(mover_);
   if (!mover_.has(splice_flags::nonblock)) return false;
   int events = -EINTR;
   while (events == -EINTR) events = direct_poll(mover_.kernel(), end_.fd, events_);
@@ -227,10 +228,10 @@ bool splice_once::await_ready() noexcept {
   return direct_;
 }
 
+bool mover::spins() noexcept { return ++fruitless > fruitless_limit; }
+
 back_off::back_off(mover& m) noexcept
-    : timer(fruitless_pause),
-      spins_(++m.fruitless > fruitless_limit),
-      at_once_(m.has(splice_flags::nonblock)) {}
+    : timer(fruitless_pause), spins_(m.spins()), at_once_(m.has(splice_flags::nonblock)) {}
 
 bool back_off::await_ready() noexcept { return !spins_ || at_once_; }
 
@@ -238,5 +239,7 @@ std::error_code back_off::await_resume() noexcept {
   if (spins_ && at_once_) return errno_code(EAGAIN);
   return timer::await_resume();
 }
+
+task<std::error_code> pause(mover&) { co_return co_await timer(fruitless_pause); }
 
 }  // namespace zc::detail

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -35,6 +34,20 @@ enum class verdict : std::uint8_t {
   leave,  // the route is at its end
 };
 
+struct mover;
+
+/// Who looks on while a transfer runs: a relay.
+class onlooker {
+ public:
+  /// `out` has accepted bytes.
+  virtual void has_moved(const mover& m) noexcept = 0;
+  /// It is about to wait for `out`. Meanwhile it does not hear what becomes of `in`.
+  virtual void waits_for_out(const mover& m) noexcept = 0;
+
+ protected:
+  ~onlooker() = default;
+};
+
 /// One transfer while it runs: where it stands, and the rules that every route shares.
 ///
 /// The bytes between `in` and `out` are in one place at a time: in the pipe of through_pipe(), or
@@ -50,8 +63,7 @@ struct mover {
   transfer done;
   remainder staged;     // taken, not moved, in memory
   bool corked = false;  // the last bytes went with SPLICE_F_MORE, but more need not follow
-  std::chrono::steady_clock::time_point* last_moved =
-      nullptr;  // when bytes last moved, for a relay
+  onlooker* seen_by = nullptr;
 
   /// Whether it has ended early, in whatever way.
   bool stopped() const noexcept { return done.reason != stop_reason::complete; }
@@ -114,6 +126,9 @@ struct mover {
 
   /// Moves in a row that would have blocked.
   unsigned fruitless = 0;
+
+  /// After one more of them: whether that repeats although both descriptors claim to be ready.
+  bool spins() noexcept;
 };
 
 /// in → out by single splices: one of them is a pipe of the caller's.
@@ -130,9 +145,8 @@ struct sent_at_once {
 /// sent where it takes a closer look at the descriptors, or where the transfer has stopped.
 sent_at_once send_at_once(mover& m, int in, int out) noexcept;
 
-/// try_splice() that also keeps the moment when `out` last accepted bytes.
-task<transfer> try_splice_noting(int in, int out, splice_options options,
-                                 std::chrono::steady_clock::time_point& last_moved);
+/// try_splice() with somebody looking on.
+task<transfer> try_splice_seen(int in, int out, splice_options options, onlooker& seen_by);
 
 /// file → out by sendfile(2), piece by piece, as long as the pieces are in memory.
 bool suits_send_file(const mover& m) noexcept;
@@ -193,5 +207,9 @@ class back_off final : public timer {
   bool spins_;
   bool at_once_;
 };
+
+/// `co_await pause(m)`: what back_off() does where the transfer spins; in a frame that is there
+/// only as long as that takes.
+task<std::error_code> pause(mover& m);
 
 }  // namespace zc::detail

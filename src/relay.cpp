@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <exception>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -80,10 +81,11 @@ bool was_reset(int fd) noexcept {
   return tcp && (events_of(fd) & POLLHUP) != 0;
 }
 
-/// A relay while it runs: two transfers, a look-out for the death of each end, and the time.
+/// A relay while it runs: two transfers, and the time. Where no transfer would notice the death of
+/// an end, as none waits for bytes from it, a look-out.
 ///
 /// Ends are 0 and 1; way 0 reads from end 0 and writes to end 1, way 1 the other way round.
-class relaying final : public detail::joiner {
+class relaying final : public detail::joiner, private detail::onlooker {
  public:
   relaying(detail::environment env, relay_end a, relay_end b, const relay_options& options) noexcept
       : env_(env), ends_{a, b}, options_(options) {
@@ -108,6 +110,7 @@ class relaying final : public detail::joiner {
     void await_resume() noexcept {
       of_.waiter_ = nullptr;
       of_.has_news_ = false;
+      of_.start_lookouts();
       of_.look_at_clock();
     }
 
@@ -129,6 +132,10 @@ class relaying final : public detail::joiner {
 
   void refuse(std::size_t way, std::error_code error, side where) noexcept;
   void start(detail::promise_base& child, cancel_scope& scope);
+  void has_moved(const detail::mover&) noexcept override { last_moved_ = steady_clock::now(); }
+  void waits_for_out(const detail::mover& m) noexcept override;
+  void want_lookout(std::size_t end) noexcept;
+  void start_lookouts() noexcept;
   static task<> look_out(relaying& of, std::size_t end);
 
   std::coroutine_handle<> child_done(detail::promise_base& child) noexcept override;
@@ -148,7 +155,8 @@ class relaying final : public detail::joiner {
   detail::environment env_;
   std::array<relay_end, 2> ends_;
   relay_options options_;
-  std::array<bool, 2> watched_{};
+  std::array<bool, 2> can_die_{};  // a socket with a connection
+  std::array<bool, 2> want_lookout_{};
   std::array<bool, 2> over_{};
   bool has_news_ = false;
   bool stopped_ = false;
@@ -186,7 +194,7 @@ bool relaying::resolve() noexcept {
       refuse(way, !in ? in.error() : out.error(), !in ? side::in : side::out);
       return false;
     }
-    watched_[other(way)] = out->is == endpoint::kind::socket && !out->datagrams;
+    can_die_[other(way)] = out->is == endpoint::kind::socket && !out->datagrams;
   }
   if (ends_[0].in != ends_[1].in) return true;
   refuse(0, errno_code(EINVAL), side::none);
@@ -200,18 +208,40 @@ void relaying::start(detail::promise_base& child, cancel_scope& scope) {
 
 void relaying::start() {
   for (const std::size_t each : {std::size_t{0}, std::size_t{1}}) {
-    ways_[each] = detail::try_splice_noting(
+    ways_[each] = detail::try_splice_seen(
         in_of(each), out_of(each),
         {.route = options_.route,
          .progress = each == 0 ? options_.progress_a_to_b : options_.progress_b_to_a},
-        last_moved_);
-    if (watched_[each]) lookouts_[each] = look_out(*this, each);
+        *this);
+    // Reading from the one descriptor does not tell what becomes of the other.
+    if (ends_[each].in != ends_[each].out) want_lookout(each);
   }
   for (const std::size_t each : {std::size_t{0}, std::size_t{1}}) {
     start(ways_[each].promise(), way_scopes_[each]);
   }
-  for (task<>& each : lookouts_) {
-    if (each) start(each.promise(), lookout_scope_);
+}
+
+void relaying::waits_for_out(const detail::mover& m) noexcept {
+  want_lookout(m.in.fd == in_of(0) ? 0 : 1);
+}
+
+/// Not started here: this may be in the middle of a transfer.
+void relaying::want_lookout(std::size_t end) noexcept {
+  if (!can_die_[end] || lookouts_[end] || want_lookout_[end]) return;
+  want_lookout_[end] = true;
+  wake();
+}
+
+void relaying::start_lookouts() noexcept {
+  for (const std::size_t end : {std::size_t{0}, std::size_t{1}}) {
+    if (!std::exchange(want_lookout_[end], false) || stopped_ || (over_[0] && over_[1])) continue;
+    try {
+      lookouts_[end] = look_out(*this, end);
+      start(lookouts_[end].promise(), lookout_scope_);
+    } catch (const std::bad_alloc&) {
+      error_ = std::current_exception();
+      stop();
+    }
   }
 }
 
@@ -243,6 +273,7 @@ std::coroutine_handle<> relaying::child_done(detail::promise_base& child) noexce
 
 void relaying::way_ended(std::size_t way) noexcept {
   over_[way] = true;
+  want_lookout(way);
   if (ways_[way].promise().error()) {
     error_ = ways_[way].promise().error();
     stop();

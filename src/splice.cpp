@@ -136,42 +136,33 @@ bool begins_by_copying(const mover& m) noexcept {
   return !m.forced() && (m.in.messages || !m.out.known_room);
 }
 
-task<> move_bytes(mover& m) {
-  const bool has_pipe = is_pipe(m.in) || is_pipe(m.out);
-  outcome next = begins_by_copying(m) ? outcome::cannot_splice
-                 : m.may_bounce()     ? outcome::light
-                                      : outcome::heavy;
-  if (detail::suits_file_to_file(m)) next = co_await detail::file_to_file(m);
-  if (next == outcome::heavy && suits_send_file(m)) next = co_await send_file(m);
-  while (next != outcome::over) {
-    switch (next) {
-      case outcome::light:
-        next = co_await bounce(m);
-        break;
-      case outcome::heavy:
-        next = has_pipe ? co_await hop(m) : co_await through_pipe(m);
-        break;
-      case outcome::copy_some:
-        next = co_await copy(m, false);
-        if (next == outcome::copy_some) next = outcome::heavy;
-        break;
-      case outcome::cannot_splice:
-        if (!m.forced()) ++m.count().cannot_splice;
-        next = co_await copy(m, true);
-        break;
-      case outcome::over:
-        break;
-    }
+/// Goes on where the last way of moving has left off; empty at the end. Not in a coroutine of its
+/// own: its frame would be a part of what an idle transfer costs.
+task<outcome> go_on(mover& m, outcome next) {
+  switch (next) {
+    case outcome::light:
+      return bounce(m);
+    case outcome::heavy:
+      return is_pipe(m.in) || is_pipe(m.out) ? hop(m) : through_pipe(m);
+    case outcome::copy_some:
+      return copy(m, false);
+    case outcome::cannot_splice:
+      if (!m.forced()) ++m.count().cannot_splice;
+      return copy(m, true);
+    case outcome::over:
+      break;
   }
+  return {};
 }
 
-/// Runs a transfer that resolve() has let through.
-task<> run(mover& m) {
-  try {
-    co_await move_bytes(m);
-  } catch (const std::bad_alloc&) {
-    m.stop(errno_code(ENOMEM), side::zc);
-  }
+task<outcome> begin(mover& m) {
+  if (detail::suits_file_to_file(m)) return detail::file_to_file(m);
+  if (begins_by_copying(m)) return go_on(m, outcome::cannot_splice);
+  if (m.may_bounce()) return go_on(m, outcome::light);
+  return suits_send_file(m) ? send_file(m) : go_on(m, outcome::heavy);
+}
+
+void finish(mover& m) noexcept {
   if (m.done.reason != stop_reason::complete) m.push_tail();
   m.done.remainder = std::move(m.staged);
 }
@@ -200,10 +191,10 @@ std::uint64_t moved_or_throw(transfer done, std::uint64_t wanted) {
 
 /// All forms of the call. `*wanted`, if not null, becomes the number of bytes asked for.
 task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wanted,
-                     std::chrono::steady_clock::time_point* last_moved = nullptr) {
+                     detail::onlooker* seen_by = nullptr) {
   mover m;
   m.asked = options;
-  m.last_moved = last_moved;
+  m.seen_by = seen_by;
   m.env = co_await detail::this_environment{};
   co_await detail::breather(*m.env.where);
   const detail::sent_at_once sent = send_at_once(m, in, out);
@@ -225,7 +216,16 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
     if (why.error != std::errc::value_too_large) m.stop(why.error, why.where);
     m.push_tail();
   } else {
-    co_await run(m);
+    try {
+      task<outcome> moving = begin(m);
+      while (moving) {
+        const outcome left_off = co_await std::move(moving);
+        moving = go_on(m, left_off);
+      }
+    } catch (const std::bad_alloc&) {
+      m.stop(errno_code(ENOMEM), side::zc);
+    }
+    finish(m);
   }
   co_return std::move(m.done);
 }
@@ -249,9 +249,8 @@ task<transfer> try_splice(int in, int out, splice_options options) {
   return carry(in, out, options, nullptr);
 }
 
-task<transfer> detail::try_splice_noting(int in, int out, splice_options options,
-                                         std::chrono::steady_clock::time_point& last_moved) {
-  return carry(in, out, options, nullptr, &last_moved);
+task<transfer> detail::try_splice_seen(int in, int out, splice_options options, onlooker& seen_by) {
+  return carry(in, out, options, nullptr, &seen_by);
 }
 
 task<std::uint64_t> splice(int in, int out, splice_options options) {
@@ -272,7 +271,12 @@ task<transfer> try_splice(remainder from, int out, splice_options options) {
     refuse(m, why);
     m.done.remainder = std::move(m.staged);
   } else {
-    co_await run(m);
+    try {
+      co_await copy(m, true);
+    } catch (const std::bad_alloc&) {
+      m.stop(errno_code(ENOMEM), side::zc);
+    }
+    finish(m);
   }
   co_return std::move(m.done);
 }

@@ -275,7 +275,7 @@ TEST_CASE("allocation: an idle relay holds its coroutine frames and no buffer") 
   // Frames are larger where nothing is optimised; a buffer would be 64 KiB.
   CHECK(bytes_each <= 16 * 1024);
 #if defined(__OPTIMIZE__) && defined(__GNUC__) && !defined(__clang__)
-  CHECK(bytes_each <= 6 * 1024);
+  CHECK(bytes_each <= 4 * 1024);
 #endif
 }
 

@@ -208,6 +208,7 @@ enum class phase {
   half_closed,  // the client has said all, the server is in mid-stream
   ended,        // the other end has said all, and waits for what will not come
   stalled,      // neither peer reads, and all that is to be said waits
+  unheard,      // the same, where only the one that resets has said anything
 };
 
 /// What both peers do before one of them resets.
@@ -240,6 +241,11 @@ zc::task<> lead_to(phase when, line& on, zc::scope& sending, intake& at_client, 
     case phase::stalled:
       sending.spawn(give_out(client, much, from_client));
       sending.spawn(give_out(server, much, from_server));
+      co_await zc::sleep_for(30ms);
+      break;
+    case phase::unheard:
+      sending.spawn(
+          give_out(by_server ? server : client, much, by_server ? from_server : from_client));
       co_await zc::sleep_for(30ms);
       break;
   }
@@ -275,9 +281,10 @@ void check_reset(zc::route route, int flags, phase when, bool by_server) {
       hearing.spawn(
           take_in(survivor, zc::to_end, by_server ? from_server : from_client, at_survivor));
     };
-    if (when != phase::stalled) hear();
+    const bool nobody_reads = when == phase::stalled || when == phase::unheard;
+    if (!nobody_reads) hear();
     co_await moving.join();
-    if (when == phase::stalled) hear();
+    if (nobody_reads) hear();
     // What the survivor's side accepted reaches it, whatever became of the other.
     const std::uint64_t accepted = by_server ? done.b_to_a.moved : done.a_to_b.moved;
     for (int i = 0; i < 2000 && at_survivor.size < accepted; ++i) co_await zc::sleep_for(5ms);
@@ -322,6 +329,7 @@ TEST_CASE("relay: a reset by either peer ends it in any phase, with no byte lost
   });
   // What waits to be delivered then has a second to go on.
   check_reset(zc::route::automatic, SOCK_NONBLOCK, phase::stalled, true);
+  check_reset(zc::route::automatic, SOCK_NONBLOCK, phase::unheard, false);
 }
 
 TEST_CASE("relay: a reset by either peer ends it while nobody reads" *
@@ -329,6 +337,8 @@ TEST_CASE("relay: a reset by either peer ends it while nobody reads" *
   for_each_route([](zc::route route, int flags) {
     check_reset(route, flags, phase::stalled, false);
     check_reset(route, flags, phase::stalled, true);
+    check_reset(route, flags, phase::unheard, false);
+    check_reset(route, flags, phase::unheard, true);
   });
 }
 
