@@ -2,8 +2,8 @@
 
 /// All of zc: moves bytes between any two Linux file descriptors, from C++20 coroutines.
 
-#include "zc/address.hpp"
 #include "zc/acceptor.hpp"
+#include "zc/address.hpp"
 #include "zc/batch.hpp"
 #include "zc/capabilities.hpp"
 #include "zc/connect.hpp"
