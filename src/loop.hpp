@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "name_threads.hpp"
 #include "off_thread.hpp"
 #include "op_queue.hpp"
 #include "page_cache.hpp"
@@ -47,6 +48,7 @@ class loop final : public scheduler {
   /// What streams receive into; null where there is no memory for it.
   recv_pool* recv_buffers() noexcept;
   off_threads& file_threads() noexcept { return file_threads_; }
+  detail::name_threads& name_threads() noexcept { return name_threads_; }
   scope& background();
 
   void run(promise_base& work);
@@ -72,6 +74,7 @@ class loop final : public scheduler {
   std::unique_ptr<recv_pool, recv_pool::end> recv_buffers_;
   fd wake_;
   off_threads file_threads_{*this, "zc-files"};
+  detail::name_threads name_threads_;
   std::atomic<bool> stop_wanted_{false};
   pid_t owner_ = 0;  // the kernel's thread id: std::thread::id is soon used again
   cancel_scope* running_scope_ = nullptr;

@@ -1,13 +1,13 @@
 #include "off_thread.hpp"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <exception>
 
+#include "signal_mask.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::detail {
@@ -16,23 +16,6 @@ namespace {
 
 // As long as the kernel keeps an idle worker of a ring.
 constexpr std::chrono::seconds idle_limit(5);
-
-/// Blocks every signal in this thread for its lifetime, so that a thread started meanwhile begins
-/// so: the program's handlers are not for it, and SIGXFSZ and SIGPIPE are error codes in it.
-class all_signals_blocked {
- public:
-  all_signals_blocked() noexcept {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  all_signals_blocked(const all_signals_blocked&) = delete;
-  all_signals_blocked& operator=(const all_signals_blocked&) = delete;
-  ~all_signals_blocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
- private:
-  sigset_t before_;
-};
 
 }  // namespace
 

@@ -25,4 +25,12 @@ signal_mask::~signal_mask() {
   pthread_sigmask(SIG_SETMASK, &old_mask_, nullptr);
 }
 
+all_signals_blocked::all_signals_blocked() noexcept {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
+all_signals_blocked::~all_signals_blocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
 }  // namespace zc::detail

@@ -19,4 +19,17 @@ class signal_mask {
   sigset_t ours_;  // those to forget
 };
 
+/// Blocks every signal in this thread for its lifetime, so that a thread started meanwhile begins
+/// so: the program's handlers are not for it, and SIGXFSZ and SIGPIPE are error codes in it.
+class all_signals_blocked {
+ public:
+  all_signals_blocked() noexcept;
+  all_signals_blocked(const all_signals_blocked&) = delete;
+  all_signals_blocked& operator=(const all_signals_blocked&) = delete;
+  ~all_signals_blocked();
+
+ private:
+  sigset_t before_;
+};
+
 }  // namespace zc::detail

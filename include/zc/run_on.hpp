@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <utility>
+
+#include "zc/context.hpp"
+#include "zc/task.hpp"
+
+namespace zc {
+
+namespace detail {
+void run_on(std::size_t threads, const std::function<task<>(std::size_t)>& make,
+            const context_options& options);
+}
+
+/// Runs `factory(index)`, a task<>, for each index below `threads`, each on a thread and in a
+/// context of its own; returns when all have ended. The caller's thread runs index 0.
+///
+/// `factory` is called on the thread that the task then runs on, by several at once: what they
+/// share is thread-safe. It lives until the last task has ended. The first exception, of a factory
+/// or a task, cancels the other tasks, and is thrown when all have ended; so are a context or a
+/// thread that is not to be had (std::system_error: see context, and EAGAIN of pthread_create(3)).
+/// To stop them all, share a std::stop_source and use with_stop() in each.
+///
+/// The threads begin with the signals blocked that the caller has blocked: make zc::signals first.
+/// Throws std::invalid_argument for no threads. Not from inside a task.
+template <class Factory>
+void run_on(std::size_t threads, Factory factory, context_options options = {}) {
+  detail::run_on(
+      threads, [&factory](std::size_t index) -> task<> { return factory(index); }, options);
+}
+
+}  // namespace zc
