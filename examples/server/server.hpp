@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <stop_token>
+
+#include "server/options.hpp"
+#include "zc/fd.hpp"
+#include "zc/task.hpp"
+
+/// What servers have in common: where they listen, how many threads they have, and how they end.
+namespace server {
+
+/// What the connections of one thread share. Made, used and destroyed on that thread, inside of its
+/// context.
+class site {
+ public:
+  virtual ~site() = default;
+  /// Serves one connection to its end. Throws nothing but ECANCELED.
+  virtual zc::task<> handle(zc::fd client) = 0;
+};
+
+/// A server, as what runs it sees it.
+class program {
+ public:
+  virtual ~program() = default;
+  /// For each thread, on that thread, by several at once. `stop` is requested when the server is
+  /// asked to end: what only waits may then end by itself (zc::with_stop).
+  virtual std::unique_ptr<site> make_site(std::stop_token stop) = 0;
+  /// At SIGUSR1, while connections go on, and at the end.
+  virtual void report() {}
+};
+
+/// Listens, says so on standard output ("listening on HOST:PORT"), and serves until SIGINT or
+/// SIGTERM. Then it accepts no more and lets what runs finish within the grace; a second signal
+/// ends that at once. What happens to the server as a whole is said on standard error, under
+/// `name`. Throws where it cannot begin.
+void run(const char* name, program& what, const options& given);
+
+}  // namespace server
