@@ -63,12 +63,13 @@ fd set_of_deaths(int fd) noexcept {
   return set;
 }
 
-/// The error that a socket died of. Takes it away: nobody else hears of it.
-std::error_code death_of(int fd) noexcept {
+/// The error that a socket died of; `unknown` where somebody has heard of it already. Takes it
+/// away: nobody else does.
+std::error_code death_of(int fd, int unknown) noexcept {
   int error = 0;
   socklen_t length = sizeof error;
   const bool known = ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0;
-  return errno_code(known ? error : ECONNRESET);
+  return errno_code(known ? error : unknown);
 }
 
 /// Whether a TCP connection that we have not shut down ourselves ended by a reset: an end in good
@@ -305,11 +306,15 @@ void relaying::source_ended(std::size_t way) noexcept {
   }
   if (!over_[other(way)] && was_reset(in_of(way))) {
     // The same, where the writer has not said so yet.
-    done(way).reason = stop_reason::failed;
-    done(way).error = death_of(in_of(way));
-    done(way).side = side::in;
-    way_failed(way);
-    return;
+    const std::error_code error = death_of(in_of(way), ECONNRESET);
+    if (error != std::errc::broken_pipe) {
+      done(way).reason = stop_reason::failed;
+      done(way).error = error;
+      done(way).side = side::in;
+      way_failed(way);
+      return;
+    }
+    end_died(way);  // having said its last before
   }
   // Never sleeps. What cannot be told the end this way is no socket, or has gone already.
   ::shutdown(out_of(way), SHUT_WR);
@@ -384,7 +389,7 @@ void relaying::name_the_dead() noexcept {
   transfer& met = reading ? done(*dead_) : done(other(*dead_));
   if (met.reason != stop_reason::cancelled) return;
   met.reason = stop_reason::failed;
-  met.error = death_of(ends_[*dead_].out);
+  met.error = death_of(ends_[*dead_].out, reading ? ECONNRESET : EPIPE);
   met.side = reading ? side::in : side::out;
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <random>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/line.hpp"
@@ -58,6 +60,11 @@ void limit_buffers(const line& on, int bytes) {
 
 std::vector<std::uint16_t> ports_of(const line& on) {
   return {port_of(on.near_client), port_of(on.near_server)};
+}
+
+bool is_reset(int fd) {
+  pollfd one{fd, 0, 0};
+  return ::poll(&one, 1, 0) == 1 && (one.revents & POLLHUP) != 0;
 }
 
 zc::task<> say_all(int fd, std::uint64_t size, unsigned salt) {
@@ -425,6 +432,36 @@ TEST_CASE("relay: what a dead peer had sent before still arrives, and then the e
     }
     // To write to a TCP peer that has closed makes it reset.
     check_farewell(route, flags, {false, true, false});
+  });
+}
+
+TEST_CASE("relay: a peer that said its last and was then written to has ended, and is gone") {
+  for_each_route([](zc::route route, int flags) {
+    line on = make_line(true, flags);
+    support::write_all(on.client.get(), support::bytes_at(0, 1000, from_client));
+    { const zc::fd closed = std::move(on.client); }
+    support::write_all(on.near_client.get(), "never read");
+    for (int i = 0; i < 2000 && !is_reset(on.near_client.get()); ++i) {
+      std::this_thread::sleep_for(1ms);
+    }
+    REQUIRE(is_reset(on.near_client.get()));
+    intake at_server;
+    zc::relay_result done;
+    const auto play = [&]() -> zc::task<> {
+      zc::scope moving;
+      moving.spawn(relay_on(on, {.route = route}, done));
+      co_await take_in(on.server.get(), zc::to_end, from_client, at_server);
+      co_await moving.join();
+    };
+    zc::run(zc::timeout(20s * support::slowdown(), play()));
+    CHECK(at_server.size == 1000);
+    CHECK(at_server.right);
+    CHECK(at_server.ended);
+    CHECK(done.a_to_b.reason == zc::stop_reason::end_of_file);
+    CHECK(done.b_to_a.reason == zc::stop_reason::failed);
+    CHECK(done.b_to_a.error == std::errc::broken_pipe);
+    CHECK(done.b_to_a.side == zc::side::out);
+    CHECK(done.b_to_a.moved == 0);
   });
 }
 
