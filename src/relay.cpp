@@ -333,6 +333,8 @@ void relaying::way_failed(std::size_t way) noexcept {
 void relaying::end_died(std::size_t end) noexcept {
   way_scopes_[other(end)].request();
   linger_for(end);
+  // What is read for it from elsewhere is nothing that it had sent.
+  if (ends_[end].in != ends_[end].out) stop();
   wake();
 }
 

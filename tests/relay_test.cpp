@@ -13,6 +13,7 @@
 #include <array>
 #include <chrono>
 #include <random>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -22,6 +23,7 @@
 #include "support/process.hpp"
 #include "support/transfers.hpp"
 #include "zc/op/read.hpp"
+#include "zc/op/write.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
 #include "zc/timeout.hpp"
@@ -65,6 +67,12 @@ std::vector<std::uint16_t> ports_of(const line& on) {
 bool is_reset(int fd) {
   pollfd one{fd, 0, 0};
   return ::poll(&one, 1, 0) == 1 && (one.revents & POLLHUP) != 0;
+}
+
+/// Writes the next byte of a stream to a pipe.
+zc::task<> say_one(int fd, unsigned salt, std::uint64_t& at) {
+  const std::string byte = support::bytes_at(at, 1, salt);
+  at += (co_await zc::op::write(fd, std::as_bytes(std::span(byte)))).value();
 }
 
 zc::task<> say_all(int fd, std::uint64_t size, unsigned salt) {
@@ -462,6 +470,45 @@ TEST_CASE("relay: a peer that said its last and was then written to has ended, a
     CHECK(done.b_to_a.error == std::errc::broken_pipe);
     CHECK(done.b_to_a.side == zc::side::out);
     CHECK(done.b_to_a.moved == 0);
+  });
+}
+
+TEST_CASE("relay: the death of what an end writes to stops both ways, whatever it reads from") {
+  for_each_route([](zc::route route, int flags) {
+    line on = make_line(true, flags);
+    const support::ends in = support::make_pipe();
+    zc::relay_result done;
+    std::uint64_t said = 0;
+    intake at_client;
+    const auto play = [&]() -> zc::task<> {
+      zc::scope beside;
+      const auto talk = [&]() -> zc::task<> {
+        for (;; co_await zc::sleep_for(1ms)) {
+          co_await say_one(in.second.get(), from_server, said);
+        }
+      };
+      beside.spawn(talk());
+      beside.spawn(take_in(on.client.get(), zc::to_end, from_server, at_client));
+      const auto relaying = [&]() -> zc::task<> {
+        done = co_await zc::relay(on.near_client.get(), {in.first.get(), on.near_server.get()},
+                                  {.route = route});
+      };
+      zc::scope moving;
+      moving.spawn(relaying());
+      while (at_client.size < 10) co_await zc::sleep_for(1ms);
+      support::reset_on_close(on.server.get());
+      { const zc::fd closed = std::move(on.server); }
+      co_await moving.join();
+      beside.cancel();
+      co_await beside.join();
+    };
+    zc::run(zc::timeout(20s * support::slowdown(), play()));
+    CHECK(at_client.right);
+    CHECK(done.a_to_b.reason == zc::stop_reason::failed);
+    CHECK(is_gone(done.a_to_b.error));
+    CHECK(done.a_to_b.side == zc::side::out);
+    CHECK(done.b_to_a.reason == zc::stop_reason::cancelled);
+    check_way(done.b_to_a, from_server);
   });
 }
 
