@@ -21,6 +21,14 @@ recv_stream::~recv_stream() {
 
 void recv_stream::prepare(io_uring_sqe& sqe) noexcept {
   if (pool_ == nullptr) pool_ = detail::loop::of(where()).recv_buffers();
+  // Another poll would find the same again, at once: what waits for bytes and nothing else needs
+  // its memory beforehand.
+  own_ = std::exchange(found_nothing_, false) ? pool_->take() : nullptr;
+  if (own_ != nullptr) {
+    polls_ = false;
+    io_uring_prep_recv(&sqe, socket_, own_->data, pool_->buffer_bytes(), 0);
+    return;
+  }
   polls_ = pool_ == nullptr || no_buffer_ || !pool_->kernel_has_some();
   no_buffer_ = false;
   if (polls_) {
@@ -40,7 +48,8 @@ void recv_stream::arrived(int result, unsigned flags) noexcept {
   if (polls_ && result >= 0) {
     receive();
   } else {
-    keep(result, (flags & IORING_CQE_F_BUFFER) != 0 ? &pool_->taken(flags) : nullptr);
+    detail::recv_buffer* const own = std::exchange(own_, nullptr);
+    keep(result, (flags & IORING_CQE_F_BUFFER) != 0 ? &pool_->taken(flags) : own);
   }
   if (has_some()) wake();
   if (several_ && kept_count_ >= kept_limit) disarm();
@@ -69,8 +78,10 @@ void recv_stream::keep(int result, detail::recv_buffer* buffer) noexcept {
     case 0:
       ended_ = true;
       break;
-    case EINTR:
     case EAGAIN:
+      found_nothing_ = polls_;
+      break;
+    case EINTR:
     case ECANCELED:  // it begins again while somebody waits
       break;
     case EINVAL:

@@ -1,9 +1,13 @@
 #include "zc/recv_stream.hpp"
 
 #include <doctest/doctest.h>
+#include <linux/net_tstamp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -13,6 +17,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/line.hpp"
+#include "support/process.hpp"
 #include "support/scripted_kernel.hpp"
 #include "zc/context.hpp"
 #include "zc/op/nop.hpp"
@@ -219,6 +224,47 @@ TEST_CASE("recv_stream: what next() has not asked for stays in the socket, witho
       CHECK(got.empty());
     };
     zc::run(play(), {.recv_buffers = buffers});
+  }
+}
+
+TEST_CASE("recv_stream: a socket that is ready and has no bytes costs no CPU") {
+  for (const mode& each : modes) {
+    CAPTURE(each.name);
+    const support::ends sockets = support::tcp_pair();
+    // When a byte was sent is said in the error queue, which nobody reads: poll(2) ends at once.
+    const int when_sent = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+    ::setsockopt(sockets.first.get(), SOL_SOCKET, SO_TIMESTAMPING, &when_sent, sizeof when_sent);
+    support::write_all(sockets.first.get(), "?");
+    pollfd ready{sockets.first.get(), 0, 0};
+    REQUIRE(::poll(&ready, 1, 5000) == 1);
+    const auto play = [&]() -> zc::task<> {
+      zc::recv_stream stream(sockets.first.get(), each.stream());
+      zc::scope receiving;
+      std::string got;
+      receiving.spawn(receive(stream, 5, got));
+      auto least = std::chrono::microseconds::max();
+      for (int i = 0; i < 20 && least >= 15ms; ++i) {
+        const auto before = support::cpu_time();
+        co_await zc::sleep_for(60ms);
+        least = std::min(least, support::cpu_time() - before);
+      }
+      // Spinning would take all of it, every time.
+      CHECK(least < 15ms);
+      support::write_all(sockets.second.get(), "bytes");
+      co_await receiving.join();
+      CHECK(got == "bytes");
+      // Nor does one that is cancelled keep its memory, or its bytes.
+      receiving.spawn(receive(stream, 9, got));
+      co_await turns(3);
+      receiving.cancel();
+      co_await receiving.join();
+      support::write_all(sockets.second.get(), "more");
+      zc::scope again;
+      again.spawn(receive(stream, 9, got));
+      co_await again.join();
+      CHECK(got == "bytesmore");
+    };
+    zc::run(zc::timeout(30s * support::slowdown(), play()), each.context());
   }
 }
 

@@ -112,13 +112,15 @@ class recv_stream final : private detail::multishot {
   result<received> take() noexcept;
 
   detail::recv_pool* pool_ = nullptr;
+  detail::recv_buffer* own_ = nullptr;  // what an op in flight receives into, if not the kernel's
   detail::fifo<detail::recv_buffer> kept_;
   std::size_t kept_count_ = 0;
   int socket_;
   int error_ = 0;
   bool several_;
-  bool polls_ = false;      // what is in flight is a poll
-  bool no_buffer_ = false;  // the kernel found none
+  bool polls_ = false;          // what is in flight is a poll
+  bool found_nothing_ = false;  // a poll said there was something, and there was not
+  bool no_buffer_ = false;      // the kernel found none
   bool began_well_ = false;
   bool ended_ = false;
 };
