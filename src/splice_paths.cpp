@@ -1,10 +1,14 @@
 #include "zc/splice_paths.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 
+#include "loop.hpp"
+#include "off_thread.hpp"
 #include "zc/fd.hpp"
 #include "zc/op/close.hpp"
 #include "zc/op/openat.hpp"
@@ -55,12 +59,27 @@ task<std::error_code> open_in(const path_job& job, opened& in) {
   co_return std::error_code();
 }
 
+/// Empties an open file without /proc and without another descriptor, at several times the cost.
+/// The ring has no op for it before Linux 6.9.
+task<std::error_code> truncate_off_thread(int file) {
+  const detail::environment env = co_await detail::this_environment{};
+  std::error_code failure;
+  const auto call = [&](const detail::off_thread_signals&) noexcept {
+    if (::ftruncate(file, 0) < 0) failure = detail::errno_code(errno);
+  };
+  const std::error_code not_called =
+      co_await detail::off_thread(detail::loop::of(*env.where).file_threads(), call);
+  co_return not_called ? not_called : failure;
+}
+
 /// Empties a file that is open already, whatever its path leads to by now.
 task<std::error_code> truncate(int file, int flags) {
   const std::string path = "/proc/self/fd/" + std::to_string(file);
   const int how = (flags & O_ACCMODE) | O_TRUNC | O_CLOEXEC;
   const result<fd> again = co_await op::openat(AT_FDCWD, path.c_str(), how);
-  co_return again.error();
+  if (again) co_return std::error_code();
+  // In a cancelled task it is not even begun.
+  co_return co_await truncate_off_thread(file);
 }
 
 task<std::error_code> open_out(const path_job& job, const opened& in, opened& out) {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -250,6 +252,18 @@ TEST_CASE("splice_paths: what a target had is gone, unless it is not to be trunc
   within.out_flags = O_WRONLY | O_TRUNC;
   CHECK(run_one(within).moved == 1000);
   CHECK(files.arrived(0));
+}
+
+TEST_CASE("splice_paths: what is there is overwritten without /proc too, as in a chroot(2)") {
+  const int status = support::in_child([] {
+    if (::unshare(CLONE_NEWNS) < 0) return 0;  // needs root
+    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return 1;
+    const tree files(1);
+    write_file(files.job(0).out, std::string(5000, 'x'));
+    if (::mount("none", "/proc", "tmpfs", 0, nullptr) < 0) return 1;
+    return run_one(files.job(0)).moved == 1000 && files.arrived(0) ? 0 : 2;
+  });
+  CHECK(support::exited_with(status, 0));
 }
 
 TEST_CASE("splice_paths: a target that is the source is refused instead of truncated") {
