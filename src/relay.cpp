@@ -1,6 +1,7 @@
 #include "zc/relay.hpp"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <new>
 #include <optional>
@@ -70,6 +72,15 @@ std::error_code death_of(int fd, int unknown) noexcept {
   socklen_t length = sizeof error;
   const bool known = ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0;
   return errno_code(known ? error : unknown);
+}
+
+/// Whether our half of a TCP connection is shut down already, and not by a reset.
+bool is_shut(int fd) noexcept {
+  std::uint8_t state = TCP_ESTABLISHED;  // the first member of struct tcp_info
+  socklen_t length = sizeof state;
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) < 0) return false;
+  const bool open = state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
+  return !open && (events_of(fd) & POLLERR) == 0;
 }
 
 /// Whether a TCP connection that we have not shut down ourselves ended by a reset: an end in good
@@ -156,7 +167,8 @@ class relaying final : public detail::joiner, private detail::onlooker {
   detail::environment env_;
   std::array<relay_end, 2> ends_;
   relay_options options_;
-  std::array<bool, 2> can_die_{};  // a socket with a connection
+  std::array<bool, 2> can_die_{};   // a socket with a connection
+  std::array<bool, 2> was_shut_{};  // by the caller, for writing
   std::array<bool, 2> want_lookout_{};
   std::array<bool, 2> over_{};
   bool has_news_ = false;
@@ -196,6 +208,7 @@ bool relaying::resolve() noexcept {
       return false;
     }
     can_die_[other(way)] = out->is == endpoint::kind::socket && !out->datagrams;
+    was_shut_[way] = in->is == endpoint::kind::socket && is_shut(in_of(way));
   }
   if (ends_[0].in != ends_[1].in) return true;
   refuse(0, errno_code(EINVAL), side::none);
@@ -304,7 +317,7 @@ void relaying::source_ended(std::size_t way) noexcept {
     done(way).side = side::in;
     return;
   }
-  if (!over_[other(way)] && was_reset(in_of(way))) {
+  if (!over_[other(way)] && !was_shut_[way] && was_reset(in_of(way))) {
     // The same, where the writer has not said so yet.
     const std::error_code error = death_of(in_of(way), ECONNRESET);
     if (error != std::errc::broken_pipe) {

@@ -443,6 +443,36 @@ TEST_CASE("relay: what a dead peer had sent before still arrives, and then the e
   });
 }
 
+TEST_CASE("relay: to a peer that was told the end before, its own end is no failure") {
+  for_each_route([](zc::route route, int flags) {
+    for (const bool tcp : {false, true}) {
+      for (const bool before : {false, true}) {
+        CAPTURE(tcp);
+        CAPTURE(before);
+        const line on = make_line(tcp, flags);
+        ::shutdown(on.near_client.get(), SHUT_WR);
+        intake at_server;
+        zc::relay_result done;
+        const auto play = [&]() -> zc::task<> {
+          zc::scope moving;
+          if (before) co_await say_all(on.client.get(), 1000, from_client);
+          moving.spawn(relay_on(on, {.route = route}, done));
+          if (!before) co_await say_all(on.client.get(), 1000, from_client);
+          co_await take_in(on.server.get(), zc::to_end, from_client, at_server);
+          ::shutdown(on.server.get(), SHUT_WR);
+          co_await moving.join();
+        };
+        zc::run(zc::timeout(20s * support::slowdown(), play()));
+        CHECK(at_server.size == 1000);
+        CHECK(at_server.ended);
+        CHECK(done.a_to_b.reason == zc::stop_reason::end_of_file);
+        CHECK(done.a_to_b.moved == 1000);
+        CHECK(done.b_to_a.reason == zc::stop_reason::end_of_file);
+      }
+    }
+  });
+}
+
 TEST_CASE("relay: a peer that said its last and was then written to has ended, and is gone") {
   for_each_route([](zc::route route, int flags) {
     line on = make_line(true, flags);
