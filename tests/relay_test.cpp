@@ -32,6 +32,7 @@
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
 using support::check_way;
+using support::connection_of;
 using support::for_each_route;
 using support::from_client;
 using support::from_server;
@@ -42,7 +43,6 @@ using support::is_gone;
 using support::leaves_no_close_wait;
 using support::line;
 using support::make_line;
-using support::port_of;
 using support::take_in;
 
 TEST_SUITE_BEGIN("kernel");
@@ -60,8 +60,8 @@ void limit_buffers(const line& on, int bytes) {
   }
 }
 
-std::vector<std::uint16_t> ports_of(const line& on) {
-  return {port_of(on.near_client), port_of(on.near_server)};
+std::vector<support::connection> connections_of(const line& on) {
+  return {connection_of(on.near_client), connection_of(on.near_server)};
 }
 
 bool is_reset(int fd) {
@@ -126,7 +126,7 @@ TEST_CASE("relay: a half-close on either side passes on, and the other way goes 
         CAPTURE(tcp);
         CAPTURE(server_first);
         line on = make_line(tcp, flags);
-        const std::vector<std::uint16_t> ports = ports_of(on);
+        const std::vector<support::connection> connections = connections_of(on);
         zc::relay_result done;
         intake at_client;
         intake at_server;
@@ -159,7 +159,7 @@ TEST_CASE("relay: a half-close on either side passes on, and the other way goes 
         CHECK(done.a_to_b.moved == at_server.size);
         CHECK(done.b_to_a.moved == at_client.size);
         on = line();
-        if (tcp) CHECK(leaves_no_close_wait(ports));
+        if (tcp) CHECK(leaves_no_close_wait(connections));
       }
     }
   });
@@ -168,7 +168,7 @@ TEST_CASE("relay: a half-close on either side passes on, and the other way goes 
 TEST_CASE("relay: all bytes of a peer that closes right after its last one arrive") {
   for_each_route([](zc::route route, int flags) {
     zc::context context;
-    std::vector<std::uint16_t> ports;
+    std::vector<support::connection> connections;
     // Odd sizes, around a page and a pipe among them.
     constexpr std::array<std::size_t, 8> sizes{1, 2, 1447, 4096, 4097, 65'536, 100'001, 262'145};
     for (int round = 0; round < 32; ++round) {
@@ -183,7 +183,7 @@ TEST_CASE("relay: all bytes of a peer that closes right after its last one arriv
       const int room = 1 << 20;
       ::setsockopt(on.server.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
       if (tcp) {
-        for (const std::uint16_t each : ports_of(on)) ports.push_back(each);
+        for (const support::connection& each : connections_of(on)) connections.push_back(each);
       }
       zc::relay_result done;
       intake at_client;
@@ -211,7 +211,7 @@ TEST_CASE("relay: all bytes of a peer that closes right after its last one arriv
       CHECK(done.a_to_b.reason == zc::stop_reason::end_of_file);
       check_way(done.a_to_b, from_client);
     }
-    CHECK(leaves_no_close_wait(ports));
+    CHECK(leaves_no_close_wait(connections));
   });
 }
 
@@ -274,7 +274,7 @@ void check_reset(zc::route route, int flags, phase when, bool by_server) {
   CAPTURE(by_server);
   line on = make_line(true, flags);
   limit_buffers(on, 64 * 1024);
-  const std::vector<std::uint16_t> ports = ports_of(on);
+  const std::vector<support::connection> connections = connections_of(on);
   zc::relay_result done;
   intake at_client;
   intake at_server;
@@ -330,7 +330,7 @@ void check_reset(zc::route route, int flags, phase when, bool by_server) {
   }
   CHECK(failed > 0);
   on = line();
-  CHECK(leaves_no_close_wait(ports));
+  CHECK(leaves_no_close_wait(connections));
 }
 
 }  // namespace

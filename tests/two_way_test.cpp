@@ -17,6 +17,7 @@
 
 using namespace std::chrono_literals;
 using support::check_way;
+using support::connection_of;
 using support::for_each_route;
 using support::from_client;
 using support::from_server;
@@ -27,7 +28,6 @@ using support::is_gone;
 using support::leaves_no_close_wait;
 using support::line;
 using support::make_line;
-using support::port_of;
 using support::take_in;
 
 TEST_SUITE_BEGIN("kernel");
@@ -67,7 +67,8 @@ TEST_CASE("two ways: a half-close on either side passes on, and the other way go
         CAPTURE(tcp);
         CAPTURE(server_first);
         line on = make_line(tcp, flags);
-        const std::vector<std::uint16_t> ports{port_of(on.near_client), port_of(on.near_server)};
+        const std::vector<support::connection> connections{connection_of(on.near_client),
+                                                           connection_of(on.near_server)};
         both_ways done;
         intake at_client;
         intake at_server;
@@ -86,7 +87,7 @@ TEST_CASE("two ways: a half-close on either side passes on, and the other way go
           ::shutdown(first, SHUT_WR);
           co_await take_in(second, zc::to_end, first_salt, at_second);
           // So that the check below is known to see what it looks for.
-          if (tcp) CHECK(in_close_wait(ports) > 0);
+          if (tcp) CHECK(in_close_wait(connections) > 0);
           beside.spawn(give_out(second, 500'000, second_salt));
           co_await take_in(first, 500'000, second_salt, at_first);
           ::shutdown(second, SHUT_WR);
@@ -105,7 +106,7 @@ TEST_CASE("two ways: a half-close on either side passes on, and the other way go
         CHECK(done.to_server.moved == at_server.size);
         CHECK(done.to_client.moved == at_client.size);
         on = line();
-        if (tcp) CHECK(leaves_no_close_wait(ports));
+        if (tcp) CHECK(leaves_no_close_wait(connections));
       }
     }
   });
@@ -114,7 +115,7 @@ TEST_CASE("two ways: a half-close on either side passes on, and the other way go
 TEST_CASE("two ways: all bytes of a peer that closes right after its last one arrive") {
   for_each_route([](zc::route route, int flags) {
     zc::context context;
-    std::vector<std::uint16_t> ports;
+    std::vector<support::connection> connections;
     // Odd sizes, around a page and a pipe among them.
     constexpr std::array<std::size_t, 8> sizes{1, 2, 1447, 4096, 4097, 65'536, 100'001, 262'145};
     for (int round = 0; round < 32; ++round) {
@@ -129,8 +130,8 @@ TEST_CASE("two ways: all bytes of a peer that closes right after its last one ar
       const int room = 1 << 20;
       ::setsockopt(on.server.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
       if (tcp) {
-        ports.push_back(port_of(on.near_client));
-        ports.push_back(port_of(on.near_server));
+        connections.push_back(connection_of(on.near_client));
+        connections.push_back(connection_of(on.near_server));
       }
       both_ways done;
       intake at_client;
@@ -156,7 +157,7 @@ TEST_CASE("two ways: all bytes of a peer that closes right after its last one ar
       CHECK(done.to_client.moved == size);
       check_way(done.to_server, from_client);
     }
-    CHECK(leaves_no_close_wait(ports));
+    CHECK(leaves_no_close_wait(connections));
   });
 }
 
@@ -172,7 +173,8 @@ TEST_CASE("two ways: a reset in any phase stops both, and no byte is lost or for
         for (const zc::fd* each : {&on.client, &on.near_client, &on.near_server, &on.server}) {
           ::setsockopt(each->get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
         }
-        const std::vector<std::uint16_t> ports{port_of(on.near_client), port_of(on.near_server)};
+        const std::vector<support::connection> connections{connection_of(on.near_client),
+                                                           connection_of(on.near_server)};
         both_ways done;
         intake at_client;
         intake at_server;
@@ -254,7 +256,7 @@ TEST_CASE("two ways: a reset in any phase stops both, and no byte is lost or for
         }
         CHECK(failed > 0);
         on = line();
-        CHECK(leaves_no_close_wait(ports));
+        CHECK(leaves_no_close_wait(connections));
       }
     }
   });

@@ -53,14 +53,17 @@ zc::task<> give_out(int fd, std::uint64_t size, unsigned salt) {
   co_await give_out(fd, size, salt, at);
 }
 
-std::uint16_t port_of(const zc::fd& socket) {
-  sockaddr_in at{};
-  socklen_t length = sizeof at;
-  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&at), &length);
-  return ntohs(at.sin_port);
+connection connection_of(const zc::fd& socket) {
+  const auto port = [&](auto* name_of) {
+    sockaddr_in at{};
+    socklen_t length = sizeof at;
+    name_of(socket.get(), reinterpret_cast<sockaddr*>(&at), &length);
+    return ntohs(at.sin_port);
+  };
+  return {port(::getsockname), port(::getpeername)};
 }
 
-std::size_t in_close_wait(const std::vector<std::uint16_t>& ports) {
+std::size_t in_close_wait(const std::vector<connection>& connections) {
   std::size_t count = 0;
   std::ifstream table("/proc/net/tcp");
   std::string row;
@@ -72,16 +75,18 @@ std::size_t in_close_wait(const std::vector<std::uint16_t>& ports) {
     if (std::sscanf(row.c_str(), "%*d: %*x:%x %*x:%x %x", &local, &remote, &state) != 3) continue;
     constexpr unsigned close_wait = 8;  // TCP_CLOSE_WAIT
     if (state != close_wait) continue;
-    for (const std::uint16_t each : ports) {
-      if (each == local || each == remote) ++count;
+    for (const connection& each : connections) {
+      const bool near = each.local == local && each.remote == remote;
+      const bool far = each.local == remote && each.remote == local;
+      if (near || far) ++count;
     }
   }
   return count;
 }
 
-bool leaves_no_close_wait(const std::vector<std::uint16_t>& ports) {
+bool leaves_no_close_wait(const std::vector<connection>& connections) {
   for (int i = 0; i < 300; ++i) {
-    if (in_close_wait(ports) == 0) return true;
+    if (in_close_wait(connections) == 0) return true;
     std::this_thread::sleep_for(10ms);
   }
   return false;

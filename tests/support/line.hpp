@@ -44,13 +44,18 @@ zc::task<> take_in(int fd, std::uint64_t size, unsigned salt, intake& got);
 zc::task<> give_out(int fd, std::uint64_t size, unsigned salt, std::uint64_t& at);
 zc::task<> give_out(int fd, std::uint64_t size, unsigned salt);
 
-std::uint16_t port_of(const zc::fd& socket);
+/// A TCP connection over loopback. One port alone does not tell it from those of other programs.
+struct connection {
+  std::uint16_t local;
+  std::uint16_t remote;
+};
+connection connection_of(const zc::fd& socket);
 
-/// How many sockets of this machine wait in CLOSE_WAIT, with one of `ports` at either end.
-std::size_t in_close_wait(const std::vector<std::uint16_t>& ports);
+/// How many sockets, at either end of these, wait in CLOSE_WAIT.
+std::size_t in_close_wait(const std::vector<connection>& connections);
 
 /// Whether, within a while, none of these waits in CLOSE_WAIT. Their owners have closed them.
-bool leaves_no_close_wait(const std::vector<std::uint16_t>& ports);
+bool leaves_no_close_wait(const std::vector<connection>& connections);
 
 /// Whether that is what one hears of a peer that has gone.
 bool is_gone(std::error_code error);
