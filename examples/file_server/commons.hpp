@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <stop_token>
+#include <utility>
+
+#include "clock.hpp"
+#include "settings.hpp"
+#include "text.hpp"
+
+namespace file_server {
+
+/// What the connections of one thread share.
+struct commons {
+  commons(const settings& all, std::stop_token stopped)
+      : given(all), stop(std::move(stopped)), memory_(new char[answer_bytes]) {}
+
+  /// A head with the longest Location there can be, and a small file behind it.
+  static constexpr std::size_t answer_bytes = 96 * 1024;
+
+  /// Empty, for one answer at a time: from when it is put together until its connection suspends.
+  text blank_answer() noexcept { return text({memory_.get(), answer_bytes}); }
+
+  const settings& given;
+  std::stop_token stop;
+  file_server::clock clock;
+
+ private:
+  std::unique_ptr<char[]> memory_;
+};
+
+}  // namespace file_server

@@ -1,0 +1,182 @@
+#include "connection.hpp"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "access_log.hpp"
+#include "zc/address.hpp"
+#include "zc/sleep.hpp"
+#include "zc/when_any.hpp"
+#include "zc/with_stop.hpp"
+
+namespace file_server {
+
+namespace {
+
+constexpr std::size_t head_limit_bytes = 16 * 1024;
+constexpr std::size_t line_limit_bytes = 8 * 1024;
+constexpr std::uint64_t body_limit_bytes = 64 * 1024;
+// What a client may still send to a connection that has had its last answer.
+constexpr std::uint64_t linger_limit_bytes = 1024 * 1024;
+
+std::string name_of_peer(int socket) {
+  try {
+    return zc::peer_address(socket).unmapped().host();
+  } catch (const std::system_error&) {
+    return "-";  // it has gone
+  }
+}
+
+/// Has close(2) drop what the client has not taken, and tell it so.
+void reset_at_close(int socket) noexcept {
+  const linger at_once{1, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+}  // namespace
+
+connection::connection(zc::fd client, commons& with)
+    : client_(std::move(client)),
+      with_(with),
+      peer_(with.given.access_log ? name_of_peer(client_.get()) : std::string()),
+      input_(client_.get()),
+      outlet_(client_.get()),
+      patience_(with.given.limits, outlet_) {}
+
+zc::task<> connection::run() {
+  const std::variant<std::monostate, std::monostate> first =
+      co_await zc::when_any(serve(), watch());
+  const bool cut_short = first.index() == 1;
+  if (cut_short) time_out();
+}
+
+zc::task<> connection::watch() {
+  try {
+    co_await zc::with_stop(with_.stop, patience_.run_out());
+    co_return;
+  } catch (const std::system_error& ended) {
+    if (ended.code() != std::errc::operation_canceled || !stopping()) throw;
+  }
+  if (patience_.is_on_a_request()) co_await patience_.run_out();  // it is answered
+}
+
+void connection::time_out() {
+  if (patience_.awaited() == patience::wait::reader) reset_at_close(client_.get());
+  if (patience_.awaited() != patience::wait::head) return;
+  const request unknown;
+  const log_entry logged(unknown);
+  answer reply(with_);
+  reply.refuse(status::request_timeout, unknown);
+  reply.send_at_once(outlet_);
+  if (with_.given.access_log) logged.write(peer_, with_.clock, reply.code(), 0);
+}
+
+zc::task<> connection::serve() {
+  for (;;) {
+    patience_.await(patience::wait::request);
+    const bool there = co_await receive_head();
+    if (!there) co_return;
+    const bool goes_on = co_await answer_next();
+    if (!goes_on) break;
+  }
+  if (lingers_) co_await linger();
+}
+
+bool connection::has_head() {
+  const head_scan::verdict found = scan_.look(input_.bytes());
+  const bool complete = found == head_scan::verdict::complete;
+  const std::size_t size = complete ? scan_.size() : input_.bytes().size();
+  if (scan_.first_line_size() > line_limit_bytes) {
+    refused_ = status::uri_too_long;
+  } else if (size > head_limit_bytes) {
+    refused_ = status::request_header_fields_too_large;
+  } else if (found == head_scan::verdict::malformed) {
+    refused_ = status::bad_request;
+  }
+  return complete || refused_;
+}
+
+zc::task<bool> connection::receive_head() {
+  scan_ = {};
+  for (;;) {
+    // An empty line in front of a request is none: RFC 9112, section 2.2.
+    while (input_.bytes().starts_with("\r\n")) {
+      input_.drop(2);
+      scan_ = {};
+    }
+    if (has_head()) co_return true;
+    const bool more = co_await receive_more();
+    if (!more) co_return false;
+  }
+}
+
+zc::task<bool> connection::receive_more() {
+  const bool begun = !input_.empty();
+  if (begun && patience_.awaited() == patience::wait::request) {
+    patience_.await(patience::wait::head);
+  }
+  zc::result<zc::received> got = co_await input_.receive();
+  if (!got || got->empty()) co_return false;
+  input_.add(std::move(*got));
+  co_return true;
+}
+
+zc::task<bool> connection::answer_next() {
+  request asked;
+  const std::string_view head = input_.bytes().substr(0, scan_.size());
+  if (!refused_) refused_ = parse_request(head, asked);
+  request_body body(asked, body_limit_bytes);
+  if (!refused_) refused_ = body.refused();
+  std::optional<log_entry> logged;
+  if (with_.given.access_log) logged.emplace(asked);
+
+  // Who waits to be told to send a body is told what there is to say without it.
+  const bool withholds = asked.has_body() && asked.expects_continue;
+  const bool keep_alive = !refused_ && !withholds && asked.keep_alive && !stopping();
+  answer reply(with_);
+  if (refused_) {
+    reply.refuse(*refused_, asked);
+  } else {
+    co_await reply.prepare(asked, keep_alive);
+  }
+  input_.drop(head.size());
+  patience_.await(patience::wait::reader);
+  const bool sent = co_await reply.send(outlet_);
+  if (logged) logged->write(peer_, with_.clock, reply.code(), reply.body_bytes_sent(outlet_));
+  if (!sent) {
+    reset_at_close(client_.get());
+    co_return false;
+  }
+  lingers_ = refused_ || withholds || !body.ended() || !input_.empty() || stopping();
+  if (!keep_alive) co_return false;
+  co_return body.ended() || co_await drop_body(body);
+}
+
+zc::task<bool> connection::drop_body(request_body left) {
+  patience_.await(patience::wait::head);
+  for (;;) {
+    input_.drop(left.take(input_.bytes()));
+    if (left.refused()) co_return false;
+    if (left.ended()) co_return true;
+    const bool more = co_await receive_more();
+    if (!more) co_return false;
+  }
+}
+
+zc::task<> connection::linger() {
+  patience_.await(patience::wait::close);
+  ::shutdown(client_.get(), SHUT_WR);
+  std::uint64_t dropped = 0;
+  while (dropped < linger_limit_bytes) {
+    dropped += input_.bytes().size();
+    input_.drop(input_.bytes().size());
+    const bool more = co_await receive_more();
+    if (!more) co_return;
+  }
+}
+
+}  // namespace file_server

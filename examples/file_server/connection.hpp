@@ -1,0 +1,57 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "answer.hpp"
+#include "commons.hpp"
+#include "head_scan.hpp"
+#include "input.hpp"
+#include "outlet.hpp"
+#include "patience.hpp"
+#include "request.hpp"
+#include "request_body.hpp"
+#include "zc/fd.hpp"
+#include "zc/task.hpp"
+
+namespace file_server {
+
+/// One client: its requests, one after the other.
+class connection {
+ public:
+  connection(zc::fd client, commons& with);
+
+  /// Serves them to the last one. Throws std::system_error: ECANCELED.
+  zc::task<> run();
+
+ private:
+  zc::task<> serve();
+  /// Resumes when the client has kept it waiting for too long, or when it is to end.
+  zc::task<> watch();
+
+  /// False where no head will come.
+  zc::task<bool> receive_head();
+  /// Whether there is a head, or what is none: see refused_.
+  bool has_head();
+  zc::task<bool> receive_more();
+  /// False when there can be no request after this one.
+  zc::task<bool> answer_next();
+  zc::task<bool> drop_body(request_body left);
+  zc::task<> linger();
+  void time_out();
+
+  bool stopping() const noexcept { return with_.stop.stop_requested(); }
+
+  zc::fd client_;
+  commons& with_;
+  std::string peer_;  // for the log
+  input input_;
+  outlet outlet_;
+  patience patience_;
+  head_scan scan_;
+  std::optional<status> refused_;
+  bool lingers_ = false;  // the client may still be sending
+};
+
+}  // namespace file_server

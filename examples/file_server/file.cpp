@@ -1,0 +1,56 @@
+#include "file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "zc/op/openat2.hpp"
+
+namespace file_server {
+
+namespace {
+
+// Directories that are renamed meanwhile have it give up, and so may they the next time.
+constexpr int open_attempts = 4;
+
+file::kind kind_of(mode_t mode) noexcept {
+  if (S_ISREG(mode)) return file::kind::regular;
+  return S_ISDIR(mode) ? file::kind::directory : file::kind::other;
+}
+
+}  // namespace
+
+zc::task<zc::result<file>> open_below(int root, const std::string& path) {
+  open_how how{};
+  // Non-blocking: a FIFO would wait for its other end.
+  how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const char* const name = path.empty() ? "." : path.c_str();
+  zc::result<zc::fd> opened = co_await zc::op::openat2(root, name, how);
+  for (int attempt = 1;
+       opened.error() == std::errc::resource_unavailable_try_again && attempt < open_attempts;
+       ++attempt) {
+    opened = co_await zc::op::openat2(root, name, how);
+  }
+  if (!opened) co_return opened.error();
+  struct stat about {};
+  if (::fstat(opened->get(), &about) < 0) {
+    co_return std::error_code(errno, std::system_category());
+  }
+  co_return file{std::move(*opened),
+                 kind_of(about.st_mode),
+                 static_cast<std::uint64_t>(about.st_size),
+                 static_cast<std::uint64_t>(about.st_ino),
+                 about.st_mtim.tv_sec,
+                 static_cast<std::uint32_t>(about.st_mtim.tv_nsec)};
+}
+
+void add_etag(text& to, const file& of) {
+  const std::uint64_t nanoseconds =
+      static_cast<std::uint64_t>(of.modified) * 1'000'000'000 + of.modified_nanoseconds;
+  to.add('"', hex{nanoseconds}, '-', hex{of.size}, '-', hex{of.inode}, '"');
+}
+
+}  // namespace file_server

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "date.hpp"
+#include "text.hpp"
+#include "zc/fd.hpp"
+#include "zc/result.hpp"
+#include "zc/task.hpp"
+
+namespace file_server {
+
+/// A file below the root, open for reading.
+struct file {
+  enum class kind { regular, directory, other };
+
+  zc::fd fd;
+  file::kind is;
+  std::uint64_t size;
+  std::uint64_t inode;
+  seconds modified;
+  std::uint32_t modified_nanoseconds;
+};
+
+/// Opens what `path` names below `root`, wherever symbolic links lead to there. Errors are those of
+/// openat2(2): EXDEV for a path that leaves the root. `path` lives until it resumes.
+zc::task<zc::result<file>> open_below(int root, const std::string& path);
+
+/// Adds a strong entity tag: it is another whenever the file's content may be another.
+void add_etag(text& to, const file& of);
+
+}  // namespace file_server

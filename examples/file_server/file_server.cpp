@@ -1,0 +1,85 @@
+// Serves the files of a directory over HTTP/1.1: file_server --root DIR --listen HOST:PORT.
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <stop_token>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include "../server/server.hpp"
+#include "arguments.hpp"
+#include "commons.hpp"
+#include "connection.hpp"
+#include "settings.hpp"
+#include "zc/fd.hpp"
+#include "zc/task.hpp"
+
+namespace {
+
+using namespace file_server;
+
+/// One thread's connections.
+class file_site final : public server::site {
+ public:
+  file_site(const settings& given, std::stop_token stop) : shared_(given, std::move(stop)) {}
+
+  zc::task<> handle(zc::fd client) override {
+    try {
+      connection one(std::move(client), shared_);
+      co_await one.run();
+    } catch (const std::system_error& ended) {
+      if (ended.code() == std::errc::operation_canceled) throw;
+      std::fprintf(stderr, "file_server: a connection: %s\n", ended.what());
+    } catch (const std::exception& ended) {
+      std::fprintf(stderr, "file_server: a connection: %s\n", ended.what());
+    }
+  }
+
+ private:
+  commons shared_;
+};
+
+class file_program final : public server::program {
+ public:
+  explicit file_program(const settings& given) noexcept : given_(given) {}
+
+  std::unique_ptr<server::site> make_site(std::stop_token stop) override {
+    return std::make_unique<file_site>(given_, std::move(stop));
+  }
+
+ private:
+  const settings& given_;
+};
+
+zc::fd open_root(const std::string& path) {
+  zc::fd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) throw std::system_error(errno, std::system_category(), path);
+  return root;
+}
+
+void serve(const arguments& given) {
+  const zc::fd root = open_root(given.root);
+  const settings all{root.get(), given.limits, given.access_log};
+  file_program program(all);
+  server::run("file_server", program, given.server);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  const std::variant<arguments, explanation> asked = parse_arguments(argc, argv);
+  if (const auto* const said = std::get_if<explanation>(&asked)) {
+    std::fputs(said->out.c_str(), stdout);
+    std::fputs(said->err.c_str(), stderr);
+    return said->exit_code;
+  }
+  serve(std::get<arguments>(asked));
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "file_server: %s\n", error.what());
+  return 1;
+}

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "outlet.hpp"
+#include "settings.hpp"
+#include "zc/task.hpp"
+
+namespace file_server {
+
+/// How long a connection's client may keep it waiting, now.
+///
+/// To say what it waits for takes no timer: one coroutine per connection sleeps until the first
+/// moment at which time may have run out, and then looks again.
+class patience {
+ public:
+  enum class wait {
+    request,  // for the next one's first byte
+    head,     // for the rest of it
+    reader,   // for the client to take the answer
+    close,    // for the client to close a connection that has had its last answer
+  };
+
+  patience(const time_limits& limits, const outlet& answers) noexcept;
+
+  /// What is waited for from now on.
+  void await(wait what) noexcept;
+  wait awaited() const noexcept { return what_; }
+  bool is_on_a_request() const noexcept { return what_ == wait::head || what_ == wait::reader; }
+
+  /// Resumes when the time for something has run out. Throws std::system_error: ECANCELED.
+  zc::task<> run_out();
+
+ private:
+  // As precise as the timer interrupt, which costs next to nothing to ask.
+  using time_point = std::chrono::steady_clock::time_point;
+  static time_point coarse_now() noexcept;
+
+  std::chrono::milliseconds limit_of(wait what) const noexcept;
+  /// When to look again, at the latest: anything that begins later has more time than that.
+  std::chrono::milliseconds shortest() const noexcept;
+
+  const time_limits& limits_;
+  const outlet& answers_;
+  wait what_ = wait::request;
+  time_point deadline_;
+  std::uint64_t accepted_ = 0;
+};
+
+}  // namespace file_server
