@@ -1,26 +1,9 @@
 #include "arguments.hpp"
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <sstream>
 
 namespace file_server {
-
-namespace {
-
-/// An option in seconds, of which there may be parts.
-void add_seconds(CLI::App& app, const char* name, std::chrono::milliseconds& into,
-                 const char* about) {
-  const auto set = [&into](double seconds) {
-    into = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
-  };
-  app.add_option_function<double>(name, set, about)
-      ->check(CLI::Range(0.001, 86'400.0))
-      ->type_name("S")
-      ->default_str(std::to_string(into.count() / 1000));
-}
-
-}  // namespace
 
 std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv) {
   CLI::App app("Serves the files of a directory over HTTP/1.1.");
@@ -29,12 +12,15 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
       ->type_name("DIR")
       ->required();
   server::add_options(app, given.server);
-  add_seconds(app, "--header-timeout", given.limits.head,
-              "How long a request may take to arrive, once it has begun");
-  add_seconds(app, "--idle-timeout", given.limits.idle,
-              "How long a connection may have no request");
-  add_seconds(app, "--send-timeout", given.limits.send,
-              "How long a client may take no byte of its answer");
+  server::add_seconds(app, "--header-timeout", given.limits.head,
+                      "How long a request may take to arrive, once it has begun")
+      ->check(CLI::PositiveNumber);
+  server::add_seconds(app, "--idle-timeout", given.limits.idle,
+                      "How long a connection may have no request")
+      ->check(CLI::PositiveNumber);
+  server::add_seconds(app, "--send-timeout", given.limits.send,
+                      "How long a client may take no byte of its answer")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--access-log", given.access_log,
                "Write a line for each request to standard error, which is waited for");
   try {

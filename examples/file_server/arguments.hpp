@@ -3,7 +3,7 @@
 #include <string>
 #include <variant>
 
-#include "../server/server.hpp"
+#include "server/options.hpp"
 #include "settings.hpp"
 
 namespace file_server {

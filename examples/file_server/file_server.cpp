@@ -11,10 +11,10 @@
 #include <utility>
 #include <variant>
 
-#include "../server/server.hpp"
 #include "arguments.hpp"
 #include "commons.hpp"
 #include "connection.hpp"
+#include "server/server.hpp"
 #include "settings.hpp"
 #include "zc/fd.hpp"
 #include "zc/task.hpp"
