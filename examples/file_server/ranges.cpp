@@ -65,7 +65,7 @@ byte_ranges::byte_ranges(std::string_view field, std::uint64_t file_bytes) noexc
   }
   if (read_count == 0) return;
   if (overlap()) coalesce();
-  verdict_ = count_ > 0 ? verdict::parts : verdict::unsatisfiable;
+  kind_ = count_ > 0 ? kind::parts : kind::unsatisfiable;
 }
 
 bool byte_ranges::overlap() const noexcept {

@@ -23,7 +23,7 @@ class byte_ranges {
   /// More than so many are taken for an attack, and ignored.
   static constexpr std::size_t limit = 16;
 
-  enum class verdict {
+  enum class kind {
     whole,          // no range, or one to ignore: all of the file is the answer
     parts,          // those of parts(), in the order asked for
     unsatisfiable,  // none of them is in the file
@@ -34,7 +34,7 @@ class byte_ranges {
   /// sum is never more than it.
   byte_ranges(std::string_view field, std::uint64_t file_bytes) noexcept;
 
-  byte_ranges::verdict verdict() const noexcept { return verdict_; }
+  kind asked_for() const noexcept { return kind_; }
   std::span<const byte_range> parts() const noexcept { return {parts_.data(), count_}; }
 
  private:
@@ -43,7 +43,7 @@ class byte_ranges {
   bool overlap() const noexcept;
   void coalesce() noexcept;
 
-  enum verdict verdict_ = verdict::whole;
+  kind kind_ = kind::whole;
   std::array<byte_range, limit> parts_{};
   std::size_t count_ = 0;
 };

@@ -35,12 +35,12 @@ reply decide(const request& asked, const file& of, std::string_view etag, second
     return {};
   }
   const byte_ranges ranges(*asked.range, of.size);
-  switch (ranges.verdict()) {
-    case byte_ranges::verdict::parts:
+  switch (ranges.asked_for()) {
+    case byte_ranges::kind::parts:
       return {status::partial_content, ranges};
-    case byte_ranges::verdict::unsatisfiable:
+    case byte_ranges::kind::unsatisfiable:
       return {status::range_not_satisfiable, {}};
-    case byte_ranges::verdict::whole:
+    case byte_ranges::kind::whole:
       break;
   }
   return {};

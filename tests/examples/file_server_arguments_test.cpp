@@ -1,0 +1,68 @@
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "../examples/file_server/arguments.hpp"
+
+TEST_SUITE_BEGIN("unit");
+
+namespace {
+
+using words = std::vector<const char*>;
+
+std::variant<file_server::arguments, file_server::explanation> parse(words all) {
+  all.insert(all.begin(), "file_server");
+  return file_server::parse_arguments(static_cast<int>(all.size()), all.data());
+}
+
+file_server::explanation explained(words all) {
+  return std::get<file_server::explanation>(parse(std::move(all)));
+}
+
+}  // namespace
+
+TEST_CASE("file_server: what the command line says is what is done") {
+  using std::chrono::milliseconds;
+  const auto given = std::get<file_server::arguments>(
+      parse({"--root", "dir", "--listen", "[::1]:80", "--header-timeout", "0.5", "--idle-timeout",
+             "7", "--send-timeout", "1e-3", "--access-log"}));
+  CHECK(given.root == "dir");
+  CHECK(given.server.listen == zc::host_port("::1", 80));
+  CHECK(given.limits.head == milliseconds(500));
+  CHECK(given.limits.idle == milliseconds(7000));
+  CHECK(given.limits.send == milliseconds(1));
+  CHECK(given.access_log);
+}
+
+TEST_CASE("file_server: what is not said is as in the help") {
+  const auto given = std::get<file_server::arguments>(parse({"--root", "d", "--listen", ":80"}));
+  CHECK(given.limits.head == std::chrono::seconds(10));
+  CHECK(given.limits.idle == std::chrono::seconds(60));
+  CHECK(given.limits.send == std::chrono::seconds(30));
+  CHECK_FALSE(given.access_log);
+  const file_server::explanation help = explained({"--help"});
+  CHECK(help.exit_code == 0);
+  CHECK(help.err.empty());
+  for (const char* const each : {"--root", "--listen", "--idle-timeout", "60", "10", "30"}) {
+    CAPTURE(each);
+    CHECK(help.out.find(each) != help.out.npos);
+  }
+}
+
+TEST_CASE("file_server: a command line that cannot be done is explained") {
+  for (const words& each : {words{}, words{"--root", "d"}, words{"--listen", ":80"},
+                            words{"--root", "d", "--listen", ":80", "--idle-timeout", "0"},
+                            words{"--root", "d", "--listen", ":80", "--idle-timeout", "x"},
+                            words{"--root", "d", "--listen", ":80", "--send-timeout", "-1"},
+                            words{"--root", "d", "--listen", ":80", "more"}}) {
+    const file_server::explanation said = explained(each);
+    CHECK(said.exit_code != 0);
+    CHECK(said.out.empty());
+    CHECK_FALSE(said.err.empty());
+  }
+}
+
+TEST_SUITE_END();
