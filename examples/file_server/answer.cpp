@@ -17,7 +17,7 @@ namespace file_server {
 namespace {
 
 // Up to here it is cheaper to copy a file behind its head, and to send both at once.
-constexpr std::uint64_t small_bytes = 16 * 1024;
+constexpr std::uint64_t small_bytes = 8 * 1024;
 
 constexpr std::string_view index_name = "index.html";
 
@@ -73,13 +73,14 @@ zc::task<> answer::prepare(const request& asked, bool keep_alive) {
   }
   std::string path = wanted.path;
   if (wanted.names_directory) path.append(path.empty() ? "" : "/").append(index_name);
-  zc::result<file> found = co_await open_below(with_.given.root, path);
+  zc::result<std::shared_ptr<const file>> found = co_await open(path);
   const manner how = manner_of(asked, keep_alive);
   if (!found) {
     say(status_of(found.error()), asked, how);
-  } else if (found->is == file::kind::regular) {
-    describe(std::move(*found), path, asked, how);
-  } else if (found->is == file::kind::directory && !wanted.names_directory) {
+  } else if ((*found)->is == file::kind::regular) {
+    file_ = std::move(*found);
+    describe(path, asked, how);
+  } else if ((*found)->is == file::kind::directory && !wanted.names_directory) {
     reply_.code = status::moved_permanently;
     add_redirect(out_, wanted, how);
     head_bytes_ = out_.size();
@@ -88,29 +89,42 @@ zc::task<> answer::prepare(const request& asked, bool keep_alive) {
   }
 }
 
-void answer::describe(file&& found, std::string_view path, const request& asked,
-                      const manner& how) {
+zc::task<zc::result<std::shared_ptr<const file>>> answer::open(const std::string& path) {
+  std::shared_ptr<const file> known = with_.files.find(path);
+  if (known) co_return known;
+  zc::result<file> opened = co_await open_below(with_.given.root, path);
+  if (!opened) co_return opened.error();
+  known = std::make_shared<const file>(std::move(*opened));
+  if (known->is == file::kind::regular) with_.files.keep(path, known);
+  co_return known;
+}
+
+void answer::describe(std::string_view path, const request& asked, const manner& how) {
   const seconds now = with_.clock.now();
   std::array<char, 64> memory;
   text etag(memory);
-  add_etag(etag, found);
-  found.modified = std::min(found.modified, now);  // RFC 9110, section 8.8.2.1
-  reply_ = decide(asked, found, etag.view(), now);
-  if (reply_.code == status::precondition_failed) return say(reply_.code, asked, how);
-  const description about{content_type(path), etag.view(), found.size, found.modified};
-  add_file_head(out_, reply_, about, how);
-  head_bytes_ = out_.size();
+  add_etag(etag, *file_);
+  // Never later than the answer itself: RFC 9110, section 8.8.2.1.
+  const description about{content_type(path), etag.view(), file_->size,
+                          std::min(file_->modified, now)};
+  reply_ = decide(asked, about, now);
+  if (reply_.code == status::precondition_failed) {
+    say(reply_.code, asked, how);
+  } else {
+    add_file_head(out_, reply_, about, how);
+    head_bytes_ = out_.size();
+  }
   type_ = about.type;
-  file_bytes_ = found.size;
   const bool sends_some = reply_.code == status::ok || reply_.code == status::partial_content;
-  if (sends_some && asked.method == request::verb::get) file_ = std::move(found.fd);
+  if (!sends_some || asked.method != request::verb::get || file_->size == 0) file_.reset();
 }
 
 bool answer::read_small(const byte_range& part) noexcept {
   if (part.size() > small_bytes || part.size() > out_.room().size()) return false;
   iovec into{out_.room().data(), static_cast<std::size_t>(part.size())};
   // What is not in memory would have to be waited for.
-  const ssize_t got = ::preadv2(file_.get(), &into, 1, static_cast<off_t>(part.first), RWF_NOWAIT);
+  const ssize_t got =
+      ::preadv2(file_->fd.get(), &into, 1, static_cast<off_t>(part.first), RWF_NOWAIT);
   if (got < 0 || static_cast<std::size_t>(got) < into.iov_len) return false;
   out_.grow(into.iov_len);
   return true;
@@ -118,25 +132,25 @@ bool answer::read_small(const byte_range& part) noexcept {
 
 zc::task<bool> answer::send(outlet& to) {
   accepted_before_ = to.accepted();
-  if (!file_ || file_bytes_ == 0) co_return co_await to.send(out_.view(), false);
+  if (!file_) co_return co_await to.send(out_.view(), false);
   const std::span<const byte_range> parts = reply_.ranges.parts();
   if (parts.size() > 1) co_return co_await send_parts(to);
-  const byte_range all{0, file_bytes_ - 1};
+  const byte_range all{0, file_->size - 1};
   const byte_range one = parts.empty() ? all : parts.front();
   if (read_small(one)) co_return co_await to.send(out_.view(), false);
   const bool begun = co_await to.send(out_.view(), true);
   if (!begun) co_return false;
-  co_return co_await to.send_file(file_.get(), one.first, one.size(), false);
+  co_return co_await to.send_file(file_->fd.get(), one.first, one.size(), false);
 }
 
 zc::task<bool> answer::send_parts(outlet& to) {
-  const description about{type_, {}, file_bytes_, 0};
+  const description about{type_, {}, file_->size, 0};
   const multipart around(about);
   for (const byte_range& each : reply_.ranges.parts()) {
     around.add_start(out_, each);
     const bool begun = co_await to.send(out_.view(), true);
     if (!begun) co_return false;
-    const bool sent = co_await to.send_file(file_.get(), each.first, each.size(), true);
+    const bool sent = co_await to.send_file(file_->fd.get(), each.first, each.size(), true);
     if (!sent) co_return false;
     out_ = with_.blank_answer();
   }

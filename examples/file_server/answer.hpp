@@ -2,6 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 
 #include "commons.hpp"
@@ -12,7 +14,7 @@
 #include "request.hpp"
 #include "target.hpp"
 #include "text.hpp"
-#include "zc/fd.hpp"
+#include "zc/result.hpp"
 #include "zc/task.hpp"
 
 namespace file_server {
@@ -46,7 +48,8 @@ class answer {
  private:
   manner manner_of(const request& asked, bool keep_alive);
   void say(status code, const request& asked, const manner& how);
-  void describe(file&& found, std::string_view path, const request& asked, const manner& how);
+  zc::task<zc::result<std::shared_ptr<const file>>> open(const std::string& path);
+  void describe(std::string_view path, const request& asked, const manner& how);
   bool read_small(const byte_range& part) noexcept;
   zc::task<bool> send_parts(outlet& to);
 
@@ -55,8 +58,7 @@ class answer {
   std::uint64_t head_bytes_ = 0;
   std::uint64_t accepted_before_ = 0;
   reply reply_;
-  zc::fd file_;  // where some of it is sent
-  std::uint64_t file_bytes_ = 0;
+  std::shared_ptr<const file> file_;  // where some of it is sent
   std::string_view type_;
 };
 

@@ -21,6 +21,9 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
   server::add_seconds(app, "--send-timeout", given.limits.send,
                       "How long a client may take no byte of its answer")
       ->check(CLI::PositiveNumber);
+  app.add_flag(
+      "--file-cache", given.file_cache,
+      "Keep files open for a second, up to 1000 of each thread: changes are seen that late");
   app.add_flag("--access-log", given.access_log,
                "Write a line for each request to standard error, which is waited for");
   try {

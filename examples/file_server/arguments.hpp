@@ -13,6 +13,7 @@ struct arguments {
   server::options server;
   std::string root;
   time_limits limits;
+  bool file_cache = false;
   bool access_log = false;
 };
 

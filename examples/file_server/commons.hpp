@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "clock.hpp"
+#include "file_cache.hpp"
 #include "settings.hpp"
 #include "text.hpp"
 
@@ -14,7 +15,10 @@ namespace file_server {
 /// What the connections of one thread share.
 struct commons {
   commons(const settings& all, std::stop_token stopped)
-      : given(all), stop(std::move(stopped)), memory_(new char[answer_bytes]) {}
+      : given(all),
+        stop(std::move(stopped)),
+        files(all.cached_files),
+        memory_(new char[answer_bytes]) {}
 
   /// A head with the longest Location there can be, and a small file behind it.
   static constexpr std::size_t answer_bytes = 96 * 1024;
@@ -25,6 +29,7 @@ struct commons {
   const settings& given;
   std::stop_token stop;
   file_server::clock clock;
+  file_cache files;
 
  private:
   std::unique_ptr<char[]> memory_;

@@ -23,6 +23,8 @@ namespace {
 
 using namespace file_server;
 
+constexpr std::size_t cached_files = 1000;
+
 /// One thread's connections.
 class file_site final : public server::site {
  public:
@@ -64,7 +66,10 @@ zc::fd open_root(const std::string& path) {
 
 void serve(const arguments& given) {
   const zc::fd root = open_root(given.root);
-  const settings all{root.get(), given.limits, given.access_log};
+  const settings all{.root = root.get(),
+                     .limits = given.limits,
+                     .cached_files = given.file_cache ? cached_files : 0,
+                     .access_log = given.access_log};
   file_program program(all);
   server::run("file_server", program, given.server);
 }

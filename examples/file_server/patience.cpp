@@ -1,7 +1,5 @@
 #include "patience.hpp"
 
-#include <time.h>
-
 #include <algorithm>
 
 #include "zc/sleep.hpp"
@@ -11,12 +9,6 @@ namespace file_server {
 patience::patience(const time_limits& limits, const outlet& answers) noexcept
     : limits_(limits), answers_(answers) {
   await(wait::request);
-}
-
-patience::time_point patience::coarse_now() noexcept {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return time_point(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
 }
 
 std::chrono::milliseconds patience::limit_of(wait what) const noexcept {
@@ -38,12 +30,12 @@ std::chrono::milliseconds patience::shortest() const noexcept {
 
 void patience::await(wait what) noexcept {
   what_ = what;
-  deadline_ = coarse_now() + limit_of(what);
+  deadline_ = coarse_clock::now() + limit_of(what);
 }
 
 zc::task<> patience::run_out() {
   for (;;) {
-    const time_point now = std::chrono::steady_clock::now();
+    const coarse_clock::time_point now = std::chrono::steady_clock::now();
     if (what_ == wait::reader && answers_.accepted() != accepted_) {
       accepted_ = answers_.accepted();
       deadline_ = now + limits_.send;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "coarse_clock.hpp"
 #include "outlet.hpp"
 #include "settings.hpp"
 #include "zc/task.hpp"
@@ -33,10 +34,6 @@ class patience {
   zc::task<> run_out();
 
  private:
-  // As precise as the timer interrupt, which costs next to nothing to ask.
-  using time_point = std::chrono::steady_clock::time_point;
-  static time_point coarse_now() noexcept;
-
   std::chrono::milliseconds limit_of(wait what) const noexcept;
   /// When to look again, at the latest: anything that begins later has more time than that.
   std::chrono::milliseconds shortest() const noexcept;
@@ -44,7 +41,7 @@ class patience {
   const time_limits& limits_;
   const outlet& answers_;
   wait what_ = wait::request;
-  time_point deadline_;
+  coarse_clock::time_point deadline_;
   std::uint64_t accepted_ = 0;
 };
 

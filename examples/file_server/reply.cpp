@@ -21,8 +21,8 @@ void add_content_range(text& to, const byte_range& part, std::uint64_t size) {
 
 }  // namespace
 
-reply decide(const request& asked, const file& of, std::string_view etag, seconds now) {
-  const validators known{etag, of.modified};
+reply decide(const request& asked, const description& of, seconds now) {
+  const validators known{of.etag, of.modified};
   switch (judge_conditions(asked, known, now)) {
     case verdict::not_modified:
       return {status::not_modified, {}};

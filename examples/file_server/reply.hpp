@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "conditions.hpp"
-#include "file.hpp"
 #include "head.hpp"
 #include "ranges.hpp"
 #include "request.hpp"
@@ -14,21 +13,6 @@
 
 namespace file_server {
 
-/// What to answer a request for a file that is there.
-struct reply {
-  status code = status::ok;
-  byte_ranges ranges;  // of partial_content
-};
-
-reply decide(const request& asked, const file& of, std::string_view etag, seconds now);
-
-/// Adds an answer without a file: its head, and but for `head_only` a line that says the same.
-/// How long that line is.
-std::size_t add_short_reply(text& to, status code, const manner& how, bool head_only);
-
-/// Where a directory is, for who left its `/` out.
-void add_redirect(text& to, const target& asked, const manner& how);
-
 /// What a file's answer says of it.
 struct description {
   std::string_view type;
@@ -36,6 +20,22 @@ struct description {
   std::uint64_t size;
   seconds modified;
 };
+
+/// What to answer a request for a file that is there.
+struct reply {
+  status code = status::ok;
+  byte_ranges ranges;  // of partial_content
+};
+
+/// `now` is when the answer is dated.
+reply decide(const request& asked, const description& of, seconds now);
+
+/// Adds an answer without a file: its head, and but for `head_only` a line that says the same.
+/// How long that line is.
+std::size_t add_short_reply(text& to, status code, const manner& how, bool head_only);
+
+/// Where a directory is, for who left its `/` out.
+void add_redirect(text& to, const target& asked, const manner& how);
 
 void add_file_head(text& to, const reply& what, const description& of, const manner& how);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 
 namespace file_server {
 
@@ -15,6 +16,7 @@ struct time_limits {
 struct settings {
   int root = -1;  // a directory
   time_limits limits;
+  std::size_t cached_files = 0;  // of each thread: see file_cache
   bool access_log = false;
 };
 

@@ -28,13 +28,14 @@ TEST_CASE("file_server: what the command line says is what is done") {
   using std::chrono::milliseconds;
   const auto given = std::get<file_server::arguments>(
       parse({"--root", "dir", "--listen", "[::1]:80", "--header-timeout", "0.5", "--idle-timeout",
-             "7", "--send-timeout", "1e-3", "--access-log"}));
+             "7", "--send-timeout", "1e-3", "--access-log", "--file-cache"}));
   CHECK(given.root == "dir");
   CHECK(given.server.listen == zc::host_port("::1", 80));
   CHECK(given.limits.head == milliseconds(500));
   CHECK(given.limits.idle == milliseconds(7000));
   CHECK(given.limits.send == milliseconds(1));
   CHECK(given.access_log);
+  CHECK(given.file_cache);
 }
 
 TEST_CASE("file_server: what is not said is as in the help") {
@@ -43,6 +44,7 @@ TEST_CASE("file_server: what is not said is as in the help") {
   CHECK(given.limits.idle == std::chrono::seconds(60));
   CHECK(given.limits.send == std::chrono::seconds(30));
   CHECK_FALSE(given.access_log);
+  CHECK_FALSE(given.file_cache);
   const file_server::explanation help = explained({"--help"});
   CHECK(help.exit_code == 0);
   CHECK(help.err.empty());
