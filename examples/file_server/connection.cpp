@@ -157,7 +157,7 @@ zc::task<bool> connection::answer_next() {
 }
 
 zc::task<bool> connection::drop_body(request_body left) {
-  patience_.await(patience::wait::head);
+  patience_.await(patience::wait::rest);
   for (;;) {
     input_.drop(left.take(input_.bytes()));
     if (left.refused()) co_return false;
@@ -168,7 +168,7 @@ zc::task<bool> connection::drop_body(request_body left) {
 }
 
 zc::task<> connection::linger() {
-  patience_.await(patience::wait::close);
+  patience_.await(patience::wait::rest);
   ::shutdown(client_.get(), SHUT_WR);
   std::uint64_t dropped = 0;
   while (dropped < linger_limit_bytes) {

@@ -1,5 +1,7 @@
 #include "outlet.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -10,6 +12,12 @@
 #include "zc/splice.hpp"
 
 namespace file_server {
+
+std::uint64_t outlet::acknowledged() const noexcept {
+  int under_way = 0;
+  if (::ioctl(socket_, SIOCOUTQ, &under_way) < 0) return accepted();
+  return accepted() - static_cast<std::uint64_t>(under_way);
+}
 
 bool outlet::send_now(std::string_view& bytes, int flags) noexcept {
   const ssize_t sent =

@@ -28,6 +28,9 @@ class outlet {
   /// Sends what of `bytes` is accepted without waiting.
   void send_at_once(std::string_view bytes) noexcept { send_now(bytes, 0); }
 
+  /// How many of them have reached the client.
+  std::uint64_t acknowledged() const noexcept;
+
  private:
   bool send_now(std::string_view& bytes, int flags) noexcept;
   zc::task<bool> send_later(std::string_view bytes, int flags);

@@ -1,6 +1,7 @@
 #include "patience.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "zc/sleep.hpp"
 
@@ -16,7 +17,7 @@ std::chrono::milliseconds patience::limit_of(wait what) const noexcept {
     case wait::request:
       return limits_.idle;
     case wait::head:
-    case wait::close:
+    case wait::rest:
       return limits_.head;
     case wait::reader:
       return limits_.send;
@@ -33,15 +34,20 @@ void patience::await(wait what) noexcept {
   deadline_ = coarse_clock::now() + limit_of(what);
 }
 
+void patience::note_progress(coarse_clock::time_point now) noexcept {
+  const std::uint64_t taken = answers_.acknowledged();
+  if (std::exchange(taken_, taken) != taken) deadline_ = now + limits_.send;
+}
+
 zc::task<> patience::run_out() {
   for (;;) {
     const coarse_clock::time_point now = std::chrono::steady_clock::now();
-    if (what_ == wait::reader && answers_.accepted() != accepted_) {
-      accepted_ = answers_.accepted();
-      deadline_ = now + limits_.send;
-    }
+    if (what_ == wait::reader) note_progress(now);
     if (now >= deadline_) co_return;
-    co_await zc::sleep_for(std::min<std::chrono::nanoseconds>(deadline_ - now, shortest()));
+    // Often enough to know, nearly, when the last byte was taken.
+    const auto at_most =
+        what_ == wait::reader ? std::min(shortest(), limits_.send / 4) : shortest();
+    co_await zc::sleep_for(std::min<std::chrono::nanoseconds>(deadline_ - now, at_most));
   }
 }
 

@@ -20,7 +20,7 @@ class patience {
     request,  // for the next one's first byte
     head,     // for the rest of it
     reader,   // for the client to take the answer
-    close,    // for the client to close a connection that has had its last answer
+    rest,     // for what follows an answer and nobody wants: its request's body, or the end
   };
 
   patience(const time_limits& limits, const outlet& answers) noexcept;
@@ -38,11 +38,14 @@ class patience {
   /// When to look again, at the latest: anything that begins later has more time than that.
   std::chrono::milliseconds shortest() const noexcept;
 
+  /// Begins the time for the client to take a byte anew, if it has taken some.
+  void note_progress(coarse_clock::time_point now) noexcept;
+
   const time_limits& limits_;
   const outlet& answers_;
   wait what_ = wait::request;
   coarse_clock::time_point deadline_;
-  std::uint64_t accepted_ = 0;
+  std::uint64_t taken_ = 0;  // when last looked at
 };
 
 }  // namespace file_server
