@@ -4,12 +4,14 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -36,6 +38,12 @@ bool obey_permissions() {
                               ::prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH, 0, 0, 0) == 0);
 }
 
+/// For good: what it executes may not raise it again.
+bool limit_descriptors(std::size_t most) {
+  const rlimit both{most, most};
+  return ::setrlimit(RLIMIT_NOFILE, &both) == 0;
+}
+
 }  // namespace
 
 program::program(std::vector<std::string> arguments, options given)
@@ -54,7 +62,8 @@ program::program(std::vector<std::string> arguments, options given)
   ::alarm(60 * slowdown());
   const bool ready = ::dup2(in, STDIN_FILENO) >= 0 && ::dup2(out, STDOUT_FILENO) >= 0 &&
                      ::dup2(err_.get(), STDERR_FILENO) >= 0 &&
-                     (!given.obeys_permissions || obey_permissions());
+                     (!given.obeys_permissions || obey_permissions()) &&
+                     (given.descriptors == 0 || limit_descriptors(given.descriptors));
   if (ready) ::execv(path.c_str(), raw.data());
   ::_exit(126);
 }
@@ -77,6 +86,8 @@ std::string program::address() {
   throw std::runtime_error("the program does not listen: " + contents(err_.get()));
 }
 
+std::string program::complaints() const { return contents(err_.get()); }
+
 void program::signal(int number) const { ::kill(child_, number); }
 
 program::result program::finish() {
@@ -98,6 +109,15 @@ program::result program::finish() {
 program::result run_program(std::vector<std::string> arguments, program::options given) {
   program one(std::move(arguments), given);
   return one.finish();
+}
+
+std::string installed(const std::string& name) {
+  std::istringstream folders(std::getenv("PATH"));
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    const std::string path = folder + "/" + name;
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  }
+  throw std::runtime_error("not installed: " + name);
 }
 
 }  // namespace support
