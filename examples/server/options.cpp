@@ -1,5 +1,6 @@
 #include "server/options.hpp"
 
+#include <cstdlib>
 #include <stdexcept>
 
 namespace server {
@@ -18,14 +19,18 @@ CLI::Option* add_host_port(CLI::App& app, const std::string& name, zc::host_port
 
 CLI::Option* add_seconds(CLI::App& app, const std::string& name, std::chrono::milliseconds& given,
                          const std::string& about) {
-  constexpr double a_year = 365.0 * 24 * 60 * 60;
+  static constexpr double a_year = 365.0 * 24 * 60 * 60;
   const auto set = [&given](const double& seconds) {
     given = std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
   };
   return app.add_option_function<double>(name, set, about)
       ->type_name("SECONDS")
       ->default_str(std::to_string(given.count() / 1000))
-      ->check(CLI::Range(0.0, a_year));
+      // CLI::Range has room for what is not a number.
+      ->check([](const std::string& text) {
+        const double seconds = std::strtod(text.c_str(), nullptr);
+        return seconds >= 0 && seconds <= a_year ? std::string() : "not from 0 to a year: " + text;
+      });
 }
 
 void add_options(CLI::App& app, options& given) {
