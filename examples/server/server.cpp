@@ -1,9 +1,11 @@
 #include "server/server.hpp"
 
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -89,14 +91,26 @@ class running {
     const auto handler = [&here](zc::fd client) { return here->handle(std::move(client)); };
     const std::size_t share = (given_.connections + given_.threads - 1) / given_.threads;
     const zc::serve_options options{.connections = share, .grace = given_.grace};
+    operator_log log(name_);
+    const auto watch = [this, index, &log](const zc::serve_notice& what) {
+      if (what.event == zc::serve_event::draining) listen_no_more(index);
+      log(what);
+    };
     try {
-      co_await zc::with_stop(at_once_.get_token(),
-                             zc::serve(listeners_[index].get(), handler, stop_.get_token(), options,
-                                       operator_log(name_)));
+      co_await zc::with_stop(at_once_.get_token(), zc::serve(listeners_[index].get(), handler,
+                                                             stop_.get_token(), options, watch));
     } catch (const std::system_error& ended) {
       if (!at_once_.stop_requested() || ended.code() != std::errc::operation_canceled) throw;
     }
     if (--serving_ == 0) ended_.request_stop();
+  }
+
+  /// Who comes now is refused, or served by another process that listens at the same address,
+  /// instead of waiting for what runs here to end.
+  void listen_no_more(std::size_t index) {
+    if (::shutdown(listeners_[index].get(), SHUT_RDWR) < 0) {
+      throw std::system_error(errno, std::system_category(), "shutdown");
+    }
   }
 
   /// Until all threads have served.
