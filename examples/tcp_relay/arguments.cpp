@@ -1,0 +1,47 @@
+#include "arguments.hpp"
+
+#include <CLI/CLI.hpp>
+#include <sstream>
+
+namespace tcp_relay {
+
+std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv) {
+  CLI::App app(
+      "Relays TCP connections to another server, both ways at once, without copying their bytes\n"
+      "through this program's memory.");
+  arguments given;
+  std::string send_proxy;
+  server::add_options(app, given.server);
+  server::add_host_port(app, "--to", given.to,
+                        "Where connections go on to; of a name each address is tried")
+      ->required();
+  server::add_seconds(app, "--connect-timeout", given.connect_timeout,
+                      "How long each address may take to answer")
+      ->check(CLI::PositiveNumber);
+  server::add_seconds(app, "--idle-timeout", given.idle_timeout,
+                      "After how long without a byte either way a connection ends; 0: never");
+  server::add_seconds(app, "--header-timeout", given.header_timeout,
+                      "How long a client may take for its PROXY header")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--send-proxy", send_proxy,
+                 "Tell the upstream who the client is: the PROXY protocol")
+      ->check(CLI::IsMember({"v1", "v2"}));
+  app.add_flag("--accept-proxy", given.accept_proxy,
+               "Let clients tell, by either version, and serve no others: for a port that only\n"
+               "other proxies can reach");
+  app.add_flag("--json", given.json, "Print statistics as JSON, on one line");
+  app.footer("SIGUSR1 prints statistics to standard error; they are printed at the end, too.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& stopped) {
+    std::ostringstream out;
+    std::ostringstream err;
+    const int exit_code = app.exit(stopped, out, err);
+    return explanation{out.str(), err.str(), exit_code};
+  }
+  if (send_proxy == "v1") given.send_proxy = proxy_protocol::version::v1;
+  if (send_proxy == "v2") given.send_proxy = proxy_protocol::version::v2;
+  return given;
+}
+
+}  // namespace tcp_relay

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "proxy_protocol.hpp"
+#include "server/options.hpp"
+#include "zc/host_port.hpp"
+
+namespace tcp_relay {
+
+/// What the command line asks for.
+struct arguments {
+  server::options server;
+  zc::host_port to;
+  std::chrono::milliseconds connect_timeout{5'000};  // of each address
+  std::chrono::milliseconds header_timeout{5'000};   // of the PROXY header of a client
+  std::chrono::milliseconds idle_timeout{600'000};   // 0: none
+  std::optional<proxy_protocol::version> send_proxy;
+  bool accept_proxy = false;
+  bool json = false;
+};
+
+/// What there is to say to a command line that asks for help, or for nothing that can be done.
+struct explanation {
+  std::string out;  // for standard output
+  std::string err;  // for standard error
+  int exit_code = 0;
+};
+
+/// `argv[0]` is the program's name. Looks no name up.
+std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv);
+
+}  // namespace tcp_relay

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "proxy_protocol.hpp"
+#include "zc/task.hpp"
+
+namespace tcp_relay {
+
+/// Receives a PROXY header, and not a byte of what follows it. Nothing where it does not say who
+/// the connection is from. Throws proxy_protocol::malformed, also where the connection ends before
+/// it does, and std::system_error.
+zc::task<std::optional<proxy_protocol::endpoints>> receive_header(int socket);
+
+/// Sends it all. Throws std::system_error.
+zc::task<> send_header(int socket, std::string header);
+
+}  // namespace tcp_relay
