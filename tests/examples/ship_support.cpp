@@ -63,13 +63,18 @@ std::map<std::string, std::string> tree_at(const fs::path& top) {
   return found;
 }
 
-zc::fd connect_to(const std::string& address) {
+zc::fd connect_to(const std::string& address, int receive_buffer_bytes) {
   sockaddr_in where{};
   where.sin_family = AF_INET;
   where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   where.sin_port =
       htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
   zc::fd made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (receive_buffer_bytes > 0) {
+    // Before it connects: the window that the peer may use follows from it.
+    ::setsockopt(made.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
+                 sizeof receive_buffer_bytes);
+  }
   if (::connect(made.get(), reinterpret_cast<sockaddr*>(&where), sizeof where) < 0) {
     throw std::system_error(errno, std::system_category(), "connect");
   }

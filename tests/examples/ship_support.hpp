@@ -20,8 +20,9 @@ void make_file(const std::filesystem::path& path, std::string_view bytes);
 /// Every name below a directory, with type, mode, time and contents or target.
 std::map<std::string, std::string> tree_at(const std::filesystem::path& top);
 
-/// A blocking connection to `ADDRESS:PORT` on loopback.
-zc::fd connect_to(const std::string& address);
+/// A blocking connection to `ADDRESS:PORT` on loopback. The socket's buffer is the kernel's choice
+/// where none is given.
+zc::fd connect_to(const std::string& address, int receive_buffer_bytes = 0);
 
 /// Stands between a sender and a receiver, for one connection, and can be told to do something in
 /// the middle.
