@@ -4,7 +4,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +17,7 @@
 #include "examples/process_view.hpp"
 #include "examples/tcp_relay_support.hpp"
 #include "support/process.hpp"
+#include "zc/address.hpp"
 
 TEST_SUITE_BEGIN("kernel");
 
@@ -56,7 +62,37 @@ class holder {
   pid_t child_;
 };
 
+std::string hex_port(int socket, bool peer) {
+  const std::uint16_t port =
+      peer ? zc::peer_address(socket).port() : zc::local_address(socket).port();
+  std::array<char, 8> text{};
+  std::snprintf(text.data(), text.size(), ":%04X", port);
+  return text.data();
+}
+
+/// Whether who is at the other end of `socket`, in this machine, has a keepalive timer running.
+bool is_asked_for(const zc::fd& socket) {
+  const std::string local = hex_port(socket.get(), true);
+  const std::string remote = hex_port(socket.get(), false);
+  std::ifstream table("/proc/net/tcp");
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream fields(line);
+    std::string number, here, there, state, queues, timer;
+    fields >> number >> here >> there >> state >> queues >> timer;
+    if (here.ends_with(local) && there.ends_with(remote)) return timer.rfind("02:", 0) == 0;
+  }
+  return false;
+}
+
 }  // namespace
+
+TEST_CASE("examples/tcp_relay: who says nothing is asked whether it is there, at either side") {
+  const backend behind;
+  running_relay relay(behind.address());
+  const through on = connect_through(relay, behind);
+  CHECK(relay.comes_to("active", 1));
+  CHECK(support::comes_true([&] { return is_asked_for(on.client) && is_asked_for(on.server); }));
+}
 
 TEST_CASE("examples/tcp_relay: where nobody answers the client is reset, until somebody does") {
   backend behind;

@@ -108,7 +108,7 @@ TEST_CASE("examples/tcp_relay: who has said its last still hears the other one")
   relay.stop();
 }
 
-TEST_CASE("examples/tcp_relay: a small message is not held back for more, either way") {
+TEST_CASE("examples/tcp_relay: small messages go back and forth over one connection") {
   const backend behind;
   running_relay relay(behind.address());
   const through on = connect_through(relay, behind);
