@@ -17,6 +17,7 @@
 #include "examples/http_client.hpp"
 #include "examples/process_view.hpp"
 #include "support/descriptors.hpp"
+#include "support/process.hpp"
 
 // Clients that vanish, files that change, and too little of everything.
 
@@ -167,6 +168,23 @@ TEST_CASE("examples/file_server: requests that come at once are answered in thei
   sender.join();
   CHECK(client.receive().closes());
   CHECK(client.rest() == "");  // nothing comes after a close
+}
+
+TEST_CASE("examples/file_server: answers do not wait for the client to acknowledge those before") {
+  file_server server;
+  server.add("file", 10);
+  const std::string three =
+      request("GET", "/file") + request("HEAD", "/none") + request("GET", "/file");
+  http_client client(server.address());
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) {
+    client.send(three);
+    client.receive();
+    client.receive(http_client::to::head);
+    client.receive();
+  }
+  // An acknowledgement that is put off takes 40 ms, and most of these would.
+  CHECK(std::chrono::steady_clock::now() - began < 1s * support::slowdown());
 }
 
 TEST_CASE("examples/file_server: a request that comes byte by byte is a request") {

@@ -198,7 +198,7 @@ TEST_SUITE_END();
 TEST_SUITE_BEGIN("slow");
 
 TEST_CASE("examples/file_server: who reads slowly, but does, gets all of it") {
-  file_server server({"--send-timeout", "2", "--header-timeout", "1", "--idle-timeout", "1"});
+  file_server server({"--send-timeout", "2", "--header-timeout", "1", "--idle-timeout", "600"});
   constexpr std::size_t nbytes = 16 << 20;
   server.add("file", nbytes);
   http_client client(server.address(), {.receive_buffer_bytes = 64 << 10});
@@ -219,13 +219,13 @@ TEST_CASE("examples/file_server: who reads slowly, but does, gets all of it") {
 
 TEST_CASE("examples/file_server: a connection that is used now and then stays") {
   const auto limit = 2s * support::slowdown();
-  file_server server({"--idle-timeout", std::to_string(limit.count()), "--header-timeout",
-                      std::to_string(limit.count())});
+  const std::string seconds = std::to_string(limit.count());
+  file_server server({"--idle-timeout", seconds, "--header-timeout", seconds});
   server.add("file", 10);
   http_client client(server.address());
   for (int i = 0; i < 12; ++i) {
     CHECK(client.ask(request("GET", "/file")).status == 200);
-    std::this_thread::sleep_for(limit / 4);
+    std::this_thread::sleep_for(std::chrono::milliseconds(limit) / 4);
   }
 }
 
