@@ -583,33 +583,38 @@ TEST_CASE("relay: idle_timeout counts from the last byte, either way") {
         moving.spawn(relay_on(on, {.idle_timeout = idle, .route = route}, done));
         const int from = by_server ? on.server.get() : on.client.get();
         const int to = by_server ? on.client.get() : on.server.get();
-        auto last = steady::now();
-        auto longest = steady::duration::zero();
+        auto last_said = steady::now();
+        auto longest = steady::duration::zero();  // from one byte until the next one has arrived
         std::uint64_t said = 0;
         intake heard;
         for (int i = 0; i < 25 && moving.running() > 0; ++i) {
+          const auto began = steady::now();
           co_await give_out(from, said + 1, 0, said);
-          zc::task<> hearing = take_in(to, said, 0, heard);
-          co_await zc::timeout(5s, std::move(hearing));
-          longest = std::max(longest, steady::now() - last);
-          last = steady::now();
+          zc::scope hearing;
+          hearing.spawn(take_in(to, said, 0, heard));
+          while (hearing.running() > 0 && moving.running() > 0) co_await zc::sleep_for(1ms);
+          hearing.cancel();
+          co_await hearing.join();
+          longest = std::max(longest, steady::now() - last_said);
+          last_said = began;
           co_await zc::sleep_for(pause);
         }
-        longest = std::max(longest, steady::now() - last);
+        longest = std::max(longest, steady::now() - last_said);
         CAPTURE(longest.count());
-        const bool flowed = moving.running() == 1 || longest >= idle;
-        CHECK(flowed);
+        const bool flowed = moving.running() == 1;
+        const bool too_busy = longest >= idle;
+        CHECK((flowed || too_busy));
         co_await moving.join();
-        CHECK(steady::now() - last < 20s);
-        CHECK(steady::now() - last >= idle - pause);
+        CHECK(steady::now() - last_said < 20s * support::slowdown());
+        if (flowed) CHECK(steady::now() - last_said >= idle);
         for (const zc::transfer* each : {&done.a_to_b, &done.b_to_a}) {
           CHECK(each->reason == zc::stop_reason::timed_out);
           CHECK_FALSE(each->error);
           CHECK(support::conserved(*each));
         }
-        CHECK((by_server ? done.b_to_a : done.a_to_b).moved == said);
+        if (flowed) CHECK((by_server ? done.b_to_a : done.a_to_b).moved == said);
       };
-      zc::run(zc::timeout(60s, play()));
+      zc::run(zc::timeout(60s * support::slowdown(), play()));
     }
   }
 }
@@ -749,10 +754,16 @@ TEST_CASE("relay: a stalled reader costs no CPU") {
     limit_buffers(on, 64 * 1024);
     const auto play = [&]() -> zc::task<> {
       zc::relay_result done;
+      zc::progress up;
+      zc::progress down;
+      zc::relay_options options{.idle_timeout = 1h, .route = route};
+      options.progress_a_to_b = &up;
+      options.progress_b_to_a = &down;
       zc::scope all;
-      all.spawn(relay_on(on, {.idle_timeout = 1h, .route = route}, done));
+      all.spawn(relay_on(on, options, done));
       all.spawn(give_out(on.client.get(), zc::to_end, from_client));
       all.spawn(give_out(on.server.get(), zc::to_end, from_server));
+      while (up.moved == 0 || down.moved == 0) co_await zc::sleep_for(1ms);
       // Until every buffer is full, and for a while after that.
       auto least = std::chrono::microseconds::max();
       for (int i = 0; i < 20 && least >= 15ms; ++i) {
