@@ -626,12 +626,13 @@ TEST_CASE("relay: a way that has ended stays so when the other one times out") {
     support::write_all(on.client.get(), support::bytes_at(0, 1000, from_client));
     ::shutdown(on.client.get(), SHUT_WR);
     const auto began = steady::now();
-    const zc::relay_options options =
-        total ? zc::relay_options{.total_timeout = 50ms} : zc::relay_options{.idle_timeout = 50ms};
+    const auto limit = 300ms * support::slowdown();  // in which the first way must have ended
+    const zc::relay_options options = total ? zc::relay_options{.total_timeout = limit}
+                                            : zc::relay_options{.idle_timeout = limit};
     const zc::relay_result done =
         zc::run(zc::timeout(30s, zc::relay(on.near_client.get(), on.near_server.get(), options)));
-    CHECK(steady::now() - began >= 50ms);
-    CHECK(steady::now() - began < 20s);
+    CHECK(steady::now() - began >= limit);
+    CHECK(steady::now() - began < 20s * support::slowdown());
     CHECK(done.a_to_b.reason == zc::stop_reason::end_of_file);
     CHECK(done.a_to_b.moved == 1000);
     CHECK(done.b_to_a.reason == zc::stop_reason::timed_out);
@@ -645,8 +646,10 @@ TEST_CASE("relay: total_timeout ends it while bytes flow") {
     intake at_server;
     beside.spawn(give_out(on.client.get(), zc::to_end, from_client));
     beside.spawn(take_in(on.server.get(), zc::to_end, from_client, at_server));
-    const zc::relay_result done = co_await zc::relay(on.near_client.get(), on.near_server.get(),
-                                                     {.idle_timeout = 10s, .total_timeout = 60ms});
+    const auto limit = 300ms * support::slowdown();
+    const zc::relay_result done =
+        co_await zc::relay(on.near_client.get(), on.near_server.get(),
+                           {.idle_timeout = 10s * support::slowdown(), .total_timeout = limit});
     CHECK(done.a_to_b.reason == zc::stop_reason::timed_out);
     CHECK(done.b_to_a.reason == zc::stop_reason::timed_out);
     CHECK(done.a_to_b.moved > 0);
@@ -663,16 +666,17 @@ TEST_CASE("relay: zc::timeout() around it gives timed_out with its counts, with_
     const line on = make_line(true, SOCK_NONBLOCK);
     support::write_all(on.client.get(), support::bytes_at(0, 500, from_client));
     std::stop_source stop;
+    const auto after = 300ms * support::slowdown();  // by when the bytes must have gone
     const auto play = [&]() -> zc::task<zc::relay_result> {
       zc::scope beside;
       const auto later = [&]() -> zc::task<> {
-        co_await zc::sleep_for(50ms);
+        co_await zc::sleep_for(after);
         stop.request_stop();
       };
       if (stopped) beside.spawn(later());
       zc::task<zc::relay_result> work = zc::relay(on.near_client.get(), on.near_server.get());
       work = stopped ? zc::with_stop(stop.get_token(), std::move(work))
-                     : zc::timeout(50ms, std::move(work));
+                     : zc::timeout(after, std::move(work));
       zc::relay_result done = co_await std::move(work);
       co_await beside.join();
       co_return done;

@@ -338,7 +338,7 @@ TEST_CASE("splice_batch: at a deadline those that it cut short are timed_out, wi
                                    full.job(),
                                    all.jobs[1]};
   const std::vector<zc::transfer> done =
-      zc::run(zc::timeout(50ms, zc::splice_batch(jobs, {.in_flight = 2})));
+      zc::run(zc::timeout(500ms * support::slowdown(), zc::splice_batch(jobs, {.in_flight = 2})));
   REQUIRE(done.size() == 5);
   CHECK(done[0].reason == zc::stop_reason::timed_out);
   CHECK(done[0].taken <= offered);
@@ -508,8 +508,8 @@ TEST_CASE("splice_batch: from a callback, a deadline gives the counts, and each 
   const auto done = [&](const zc::splice_job&, const zc::transfer& result) {
     ended.push_back(result.reason);
   };
-  const zc::batch_result result =
-      zc::run(zc::timeout(40ms, zc::splice_batch(next, done, {.in_flight = 3})));
+  const zc::batch_result result = zc::run(
+      zc::timeout(500ms * support::slowdown(), zc::splice_batch(next, done, {.in_flight = 3})));
   CHECK(result.reason == zc::stop_reason::timed_out);
   CHECK(result.jobs == 7);
   CHECK(result.failed == 0);

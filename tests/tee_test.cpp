@@ -440,7 +440,7 @@ TEST_CASE(
     const zc::fd file = support::empty_file();
     const std::vector<int> outs{stalled.first.get(), file.get()};
     const auto play = [&]() -> zc::task<std::vector<zc::transfer>> {
-      co_return co_await zc::timeout(300ms, zc::tee(in.get(), outs));
+      co_return co_await zc::timeout(1s * support::slowdown(), zc::tee(in.get(), outs));
     };
     const auto before = support::cpu_time();
     const std::vector<zc::transfer> copies = zc::run(play(), {.pipes = pipes});
