@@ -81,7 +81,7 @@ zc::task<> connection::serve() {
     const bool there = co_await receive_head();
     if (!there) co_return;
     const bool goes_on = co_await answer_next();
-    if (!goes_on) break;
+    if (!goes_on || stopping()) break;
   }
   if (lingers_) co_await linger();
 }

@@ -1,5 +1,6 @@
 #include "request.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
 #include <limits>
 #include <string>
@@ -52,10 +53,14 @@ class head_parser final : public http::basic_parser<true> {
   using string_view = boost::beast::string_view;
   using error_code = boost::system::error_code;
 
+  /// Whether what the parser does not take for a version of its own is one of others: the third of
+  /// three words.
   static status refused_version(std::string_view head) noexcept {
     const std::string_view line = head.substr(0, head.find("\r\n"));
-    return is_version(line.substr(line.rfind(' ') + 1)) ? status::http_version_not_supported
-                                                        : status::bad_request;
+    const bool three_words = std::count(line.begin(), line.end(), ' ') == 2;
+    return three_words && is_version(line.substr(line.rfind(' ') + 1))
+               ? status::http_version_not_supported
+               : status::bad_request;
   }
 
   void refuse(status why, error_code& error) {

@@ -1,5 +1,7 @@
 #include "server/server.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -41,6 +43,14 @@ class operator_log {
   std::array<steady::time_point, 5> last_{};  // by event
 };
 
+/// What it accepts is to send at once what it is given, and inherits that.
+void do_not_delay(const zc::fd& listener) {
+  const int on = 1;
+  if (::setsockopt(listener.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) {
+    throw std::system_error(errno, std::system_category(), "TCP_NODELAY");
+  }
+}
+
 /// One listening socket for each thread, at one address.
 std::vector<zc::fd> listen(const options& given) {
   const zc::listen_options shared{.reuse_port = true};
@@ -49,6 +59,7 @@ std::vector<zc::fd> listen(const options& given) {
   all.push_back(zc::listen(candidates, shared));
   const zc::address where = zc::local_address(all.front().get());
   while (all.size() < given.threads) all.push_back(zc::listen(where, shared));
+  for (const zc::fd& each : all) do_not_delay(each);
   std::printf("listening on %s\n", zc::to_string(where).c_str());
   std::fflush(stdout);
   return all;
