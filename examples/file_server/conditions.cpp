@@ -36,7 +36,8 @@ bool matches(std::string_view list, std::string_view etag, comparison how) noexc
     list.remove_prefix(start);
     const entity_tag each = entity_tag::take(list);
     if (each.opaque.empty()) return false;
-    if (each.opaque == etag && !(each.weak && how == comparison::strong)) return true;
+    const bool counts = how == comparison::weak || !each.weak;
+    if (counts && each.opaque == etag) return true;
   }
 }
 
