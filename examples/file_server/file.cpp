@@ -39,18 +39,15 @@ zc::task<zc::result<file>> open_below(int root, const std::string& path) {
   if (::fstat(opened->get(), &about) < 0) {
     co_return std::error_code(errno, std::system_category());
   }
-  co_return file{std::move(*opened),
-                 kind_of(about.st_mode),
-                 static_cast<std::uint64_t>(about.st_size),
-                 static_cast<std::uint64_t>(about.st_ino),
-                 about.st_mtim.tv_sec,
+  co_return file{std::move(*opened), kind_of(about.st_mode),
+                 static_cast<std::uint64_t>(about.st_size), about.st_mtim.tv_sec,
                  static_cast<std::uint32_t>(about.st_mtim.tv_nsec)};
 }
 
 void add_etag(text& to, const file& of) {
   const std::uint64_t nanoseconds =
       static_cast<std::uint64_t>(of.modified) * 1'000'000'000 + of.modified_nanoseconds;
-  to.add('"', hex{nanoseconds}, '-', hex{of.size}, '-', hex{of.inode}, '"');
+  to.add('"', hex{nanoseconds}, '-', hex{of.size}, '"');
 }
 
 }  // namespace file_server

@@ -248,7 +248,7 @@ TEST_CASE("examples/file_server: conditions hold as RFC 9110 has them") {
   CHECK(server.get("/none", "If-Match: *\r\n").status >= 400);
 }
 
-TEST_CASE("examples/file_server: a file's tag changes with it") {
+TEST_CASE("examples/file_server: a file's tag changes with it, and is its copy's") {
   file_server server;
   const fs::path file = server.add("file", "first");
   const std::string first = server.get("/file").field("etag");
@@ -262,9 +262,13 @@ TEST_CASE("examples/file_server: a file's tag changes with it") {
   const std::string older = server.get("/file").field("etag");
   CHECK(older != shorter);
 
-  // Another file of the same size and time, in its place.
+  // A copy of it, as on another machine.
+  const fs::path copy = server.add("copy", "firs");
+  fs::last_write_time(copy, fs::last_write_time(file));
+  CHECK(server.get("/copy").field("etag") == older);
+
   const fs::path other = server.add("other", "diff");
-  fs::last_write_time(other, fs::last_write_time(file));
+  fs::last_write_time(other, fs::last_write_time(file) + std::chrono::microseconds(20));
   fs::rename(other, file);
   CHECK(server.get("/file").body == "diff");
   CHECK(server.get("/file").field("etag") != older);
