@@ -21,16 +21,11 @@
 #include <string>
 
 #include "support/process.hpp"
+#include "support/sanitizers.hpp"
 #include "zc/context.hpp"
 #include "zc/op/timeout.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ZC_TEST_NEEDS_PIPES 1
-#endif
-#endif
 
 TEST_SUITE_BEGIN("kernel");
 
@@ -194,7 +189,7 @@ TEST_CASE(
 }
 
 // Clang's address,undefined checks virtual calls by way of a pipe, and cries wolf without one.
-#ifndef ZC_TEST_NEEDS_PIPES
+#ifndef ZC_TEST_ASAN
 TEST_CASE("capabilities: without descriptors left the error names the limit") {
   const int status = support::in_child([] {
     const rlimit none{3, 3};

@@ -8,7 +8,7 @@
 
 #include "conserve/ends.hpp"
 #include "conserve/expect.hpp"
-#include "conserve/sanitizers.hpp"
+#include "support/sanitizers.hpp"
 
 namespace conserve {
 
@@ -209,7 +209,7 @@ choices choices_here(const std::filesystem::path& workspace) {
     here.targets.push_back(each);
   }
   here.limits = {limit::file_size};
-#ifndef CONSERVE_ASAN
+#ifndef ZC_TEST_ASAN
   // Undefined behaviour's sanitizer asks a pipe of its own whether memory can be read.
   here.limits.push_back(limit::descriptors);
 #endif

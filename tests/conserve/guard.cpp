@@ -17,11 +17,11 @@
 #include <system_error>
 
 #include "conserve/check.hpp"
-#include "conserve/sanitizers.hpp"
+#include "support/sanitizers.hpp"
 #include "conserve/step.hpp"
 #include "zc/fd.hpp"
 
-#ifdef CONSERVE_ASAN
+#ifdef ZC_TEST_ASAN
 #include <sanitizer/lsan_interface.h>
 #endif
 
@@ -74,13 +74,13 @@ void in_child(const schedule& all, report& to) {
   // zc has to cope with SIGPIPE and SIGXFSZ as they are by default; and a crash here is not one of
   // the test program, which may have handlers for it.
   for (const int each : {SIGALRM, SIGPIPE, SIGXFSZ, SIGABRT}) ::signal(each, SIG_DFL);
-#if !defined(CONSERVE_ASAN) && !defined(CONSERVE_TSAN)
+#if !defined(ZC_TEST_ASAN) && !defined(ZC_TEST_TSAN)
   for (const int each : {SIGSEGV, SIGFPE, SIGILL, SIGTERM, SIGINT}) ::signal(each, SIG_DFL);
 #endif
   try {
     const observation seen = run_step(all, workspace());
     std::string problems = problems_of(all, seen);
-#ifdef CONSERVE_ASAN
+#ifdef ZC_TEST_ASAN
     if (__lsan_do_recoverable_leak_check() != 0) problems += "memory has leaked\n";
 #endif
     store(to, all, problems, &seen);

@@ -18,6 +18,7 @@
 #include "examples/process_view.hpp"
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
+#include "support/sanitizers.hpp"
 
 // Clients that vanish, files that change, and too little of everything.
 
@@ -227,6 +228,7 @@ TEST_CASE("examples/file_server: a file that shrinks ends the connection, one re
   CHECK(server.comes_to_clients(0));
 }
 
+#ifndef ZC_TEST_ASAN
 TEST_CASE("examples/file_server: without descriptors it accepts no more, says so, and recovers") {
   file_server server({}, {.descriptors = 60});
   server.add("file", 10);
@@ -261,6 +263,7 @@ TEST_CASE("examples/file_server: with no descriptor left for the file it says 5x
   CHECK(server.get("/file").status == 200);
   CHECK(server.stop(SIGTERM).code == 0);
 }
+#endif
 
 TEST_CASE(
     "examples/file_server: beyond its limit of connections clients wait, and then are served") {

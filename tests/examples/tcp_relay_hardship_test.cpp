@@ -17,13 +17,8 @@
 #include "examples/process_view.hpp"
 #include "examples/tcp_relay_support.hpp"
 #include "support/process.hpp"
+#include "support/sanitizers.hpp"
 #include "zc/address.hpp"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define ZC_TEST_NEEDS_PIPES 1
-#endif
-#endif
 
 TEST_SUITE_BEGIN("kernel");
 
@@ -227,7 +222,7 @@ TEST_CASE("examples/tcp_relay: the death of a peer's process is heard at the oth
 }
 
 // UBSan looks at objects through a pipe: without a descriptor for that it finds fault with all.
-#ifndef ZC_TEST_NEEDS_PIPES
+#ifndef ZC_TEST_ASAN
 TEST_CASE("examples/tcp_relay: out of descriptors it says so, and goes on when there are some") {
   const backend behind;
   running_relay relay(behind.address(), {}, {.descriptors = 64});
