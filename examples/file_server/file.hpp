@@ -26,8 +26,9 @@ struct file {
 /// openat2(2): EXDEV for a path that leaves the root. `path` lives until it resumes.
 zc::task<zc::result<file>> open_below(int root, const std::string& path);
 
-/// Adds a strong entity tag, of the modification time and the length: the same on every machine that
-/// has the same files, as after `rsync -t`. Who changes a file and puts both back changes no tag.
+/// Adds a strong entity tag, of the modification time and the length: the same on every machine
+/// that has the same files, as after `rsync -t`. Who changes a file and puts both back changes no
+/// tag.
 void add_etag(text& to, const file& of);
 
 }  // namespace file_server
