@@ -4,6 +4,7 @@
 #include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -128,7 +129,18 @@ outcome mover::source_ended() noexcept {
 }
 
 void mover::push_tail() const noexcept {
-  if (!corked || has(splice_flags::more)) return;
+  if (!has(splice_flags::more)) push();
+}
+
+// A write that finds no room has the kernel send all there is. A poll that finds none does not: it
+// would wait until what is held back for more goes by itself, 200 ms later.
+void mover::push_what_fills() const noexcept {
+  if (!corked || !out.may_block()) return;
+  if (direct_poll(kernel(), out.fd, POLLOUT) == 0) push();
+}
+
+void mover::push() const noexcept {
+  if (!corked) return;
   int corked_by_user = 0;
   socklen_t length = sizeof corked_by_user;
   // Not TCP, or corked by its owner: then it is not ours to push.
@@ -203,7 +215,10 @@ void ready::prepare(io_uring_sqe& sqe) noexcept {
 bool ready::await_ready() noexcept {
   if (!end_.pollable()) return true;
   if (mover_.seen_by != nullptr && &end_ == &mover_.out) mover_.seen_by->waits_for_out(mover_);
-  if (!mover_.has(splice_flags::nonblock)) return false;
+  if (!mover_.has(splice_flags::nonblock)) {
+    if (&end_ == &mover_.out) mover_.push_what_fills();
+    return false;
+  }
   int events = -EINTR;
   while (events == -EINTR) events = direct_poll(mover_.kernel(), end_.fd, events_);
   set_raw(events == 0 ? -EAGAIN : events);

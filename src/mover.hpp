@@ -123,6 +123,9 @@ struct mover {
 
   /// Sends what the kernel holds back because of a SPLICE_F_MORE that nothing followed.
   void push_tail() const noexcept;
+  /// The same before waiting for a blocking `out`, where that has no room.
+  void push_what_fills() const noexcept;
+  void push() const noexcept;
 
   /// Moves in a row that would have blocked.
   unsigned fruitless = 0;

@@ -3,12 +3,16 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "support/process.hpp"
@@ -254,6 +258,48 @@ TEST_CASE("context: with the standard descriptors closed, none of its own takes 
     return context.run(moving(in.get()));
   };
   CHECK(support::exited_with(support::in_child(body), 0));
+}
+
+namespace {
+
+/// How long a transfer takes to a blocking socket with a buffer for a few KiB.
+std::chrono::steady_clock::duration time_to_small_buffer(zc::splice_options options) {
+  constexpr std::size_t size = 150'000;
+  const support::ends from = support::unix_pair();
+  support::ends to = support::tcp_pair();
+  const int few_bytes = 16 * 1024;
+  const int at_once = 1;
+  ::setsockopt(to.second.get(), SOL_SOCKET, SO_SNDBUF, &few_bytes, sizeof few_bytes);
+  ::setsockopt(to.second.get(), IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
+  std::thread source([&] {
+    support::write_all(from.second.get(), support::bytes_at(0, size));
+    ::shutdown(from.second.get(), SHUT_WR);
+  });
+  support::reader target(to.first.get());
+  const auto began = std::chrono::steady_clock::now();
+  const zc::transfer done = transfer(from.first.get(), to.second.get(), options);
+  const auto took = std::chrono::steady_clock::now() - began;
+  { const zc::fd closed = std::move(to.second); }
+  source.join();
+  CHECK(done.moved == size);
+  CHECK(target.bytes() == support::bytes_at(0, size));
+  return took;
+}
+
+}  // namespace
+
+TEST_CASE("splice: what fills a blocking socket's small buffer is sent before it waits for room") {
+  for (const zc::route route : {zc::route::automatic, zc::route::ring}) {
+    for (const zc::splice_flags flags : {zc::splice_flags::none, zc::splice_flags::more}) {
+      CAPTURE(route);
+      // Held back for more, it takes 200 ms each of several times that the buffer is full.
+      auto best = std::chrono::steady_clock::duration::max();
+      for (int i = 0; i < 8 && best >= 500ms; ++i) {
+        best = std::min(best, time_to_small_buffer({.flags = flags, .route = route}));
+      }
+      CHECK(best < 500ms);
+    }
+  }
 }
 
 TEST_SUITE_END();
