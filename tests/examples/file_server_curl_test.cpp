@@ -23,7 +23,7 @@ using support::curl;
 using support::file_server;
 using support::program;
 
-constexpr std::size_t KiB = 1024;
+constexpr std::size_t kib = 1024;
 
 /// On, below and above the boundaries of pages, pipes and buffers.
 const std::vector<std::size_t> sizes{0,
@@ -31,17 +31,17 @@ const std::vector<std::size_t> sizes{0,
                                      2,
                                      1023,
                                      1024,
-                                     4 * KiB - 1,
-                                     4 * KiB,
-                                     4 * KiB + 1,
-                                     8 * KiB - 1,
-                                     8 * KiB,
-                                     8 * KiB + 1,
-                                     16 * KiB,
-                                     32 * KiB + 1,
-                                     64 * KiB - 1,
-                                     64 * KiB,
-                                     64 * KiB + 1,
+                                     4 * kib - 1,
+                                     4 * kib,
+                                     4 * kib + 1,
+                                     8 * kib - 1,
+                                     8 * kib,
+                                     8 * kib + 1,
+                                     16 * kib,
+                                     32 * kib + 1,
+                                     64 * kib - 1,
+                                     64 * kib,
+                                     64 * kib + 1,
                                      1'000'000,
                                      3'000'000};
 

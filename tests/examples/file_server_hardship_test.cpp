@@ -1,23 +1,17 @@
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <signal.h>
-#include <sys/socket.h>
 
 #include <chrono>
 #include <cstddef>
-#include <cstdint>
 #include <deque>
 #include <filesystem>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "examples/file_server_support.hpp"
 #include "examples/http_client.hpp"
 #include "examples/process_view.hpp"
 #include "support/descriptors.hpp"
-#include "support/process.hpp"
 #include "support/sanitizers.hpp"
 
 // Clients that vanish, files that change, and too little of everything.
@@ -29,7 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using support::file_server;
-using support::http_answer;
 using support::http_client;
 using support::program;
 using support::request;
@@ -132,77 +125,6 @@ TEST_CASE("examples/file_server: killed clients leave nothing behind") {
   CHECK(server.get("/big").body.size() == big);
 }
 
-TEST_CASE("examples/file_server: a client that has finished sending still gets its answers") {
-  file_server server;
-  server.add("big", big);
-  http_client client(server.address());
-  client.send(request("GET", "/big") + request("HEAD", "/none"));
-  client.finish_sending();
-  CHECK(support::are_bytes_at(client.receive().body, 0));
-  CHECK(client.receive(http_client::to::head).status == 404);
-  CHECK(client.ends());
-}
-
-TEST_CASE("examples/file_server: requests that come at once are answered in their order") {
-  file_server server;
-  server.add("file", 3000);
-  server.add("large", 300'000);
-  std::string all;
-  for (int i = 0; i < 100; ++i) {
-    all += request("GET", "/file") + request("HEAD", "/large") + request("GET", "/none") +
-           request("GET", "/large", "Range: bytes=" + std::to_string(i) + "-100000\r\n") +
-           request("GET", "/large");
-  }
-  all += request("GET", "/file", "Connection: close\r\n") + request("GET", "/file");
-  http_client client(server.address());
-  // From another thread: neither side may wait for the other to read first.
-  std::thread sender([&] { client.send(all); });
-  for (int i = 0; i < 100; ++i) {
-    CHECK(client.receive().body.size() == 3000);
-    CHECK(client.receive(http_client::to::head).content_length() == 300'000);
-    CHECK(client.receive().status == 404);
-    const http_answer part = client.receive();
-    CHECK(part.status == 206);
-    CHECK(support::are_bytes_at(part.body, static_cast<std::uint64_t>(i)));
-    CHECK(client.receive().body == support::bytes_at(0, 300'000));
-  }
-  sender.join();
-  CHECK(client.receive().closes());
-  CHECK(client.rest() == "");  // nothing comes after a close
-}
-
-TEST_CASE("examples/file_server: answers do not wait for the client to acknowledge those before") {
-  file_server server;
-  server.add("file", 10);
-  const std::string three =
-      request("GET", "/file") + request("HEAD", "/none") + request("GET", "/file");
-  http_client client(server.address());
-  const auto began = std::chrono::steady_clock::now();
-  for (int i = 0; i < 100; ++i) {
-    client.send(three);
-    client.receive();
-    client.receive(http_client::to::head);
-    client.receive();
-  }
-  // An acknowledgement that is put off takes 40 ms, and most of these would.
-  CHECK(std::chrono::steady_clock::now() - began < 1s * support::slowdown());
-}
-
-TEST_CASE("examples/file_server: a request that comes byte by byte is a request") {
-  file_server server;
-  server.add("file", 10);
-  http_client client(server.address());
-  const int at_once = 1;
-  ::setsockopt(client.socket(), IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
-  const std::string one = request("GET", "/file");
-  // Empty lines before a request are to be skipped.
-  for (const std::string& bytes : {one + one, "\r\n" + one + one, "\r\n\r\n" + one + one}) {
-    for (const char each : bytes) client.send(std::string(1, each));
-    CHECK(client.receive().body == support::bytes_at(0, 10));
-    CHECK(client.receive().body == support::bytes_at(0, 10));
-  }
-}
-
 TEST_CASE("examples/file_server: a file that shrinks ends the connection, one replaced does not") {
   file_server server;
   const fs::path file = server.add("big", big);
@@ -297,6 +219,26 @@ TEST_CASE("examples/file_server: every one of its threads gets connections") {
     if (after[i] - before[i] > 20) ++busy;
   }
   CHECK(busy == 2);
+}
+
+TEST_CASE("examples/file_server: kept open, files are bounded, and a change is seen soon") {
+  file_server server({"--file-cache"});
+  for (int i = 0; i < 1100; ++i) server.add(std::to_string(i), 10);
+  const fs::path changing = server.add("changing", "before");
+  const support::descriptor_counts before = support::descriptors_of(server.id());
+  http_client client(server.address());
+  for (int i = 0; i < 1100; ++i) {
+    CHECK(client.ask(request("GET", "/" + std::to_string(i))).body.size() == 10);
+  }
+  CHECK(support::descriptors_of(server.id()).others <= before.others + 1000);
+
+  CHECK(server.get("/changing").body == "before");
+  fs::rename(server.add("new", "and after"), changing);
+  CHECK(support::comes_true([&] { return server.get("/changing").body == "and after"; }));
+  fs::remove(changing);
+  CHECK(support::comes_true([&] { return server.get("/changing").status == 404; }));
+  client.reset();
+  CHECK(is_back_at(server, before));
 }
 
 TEST_SUITE_END();

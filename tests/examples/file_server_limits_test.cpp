@@ -23,7 +23,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using support::file_server;
-using support::http_answer;
 using support::http_client;
 using support::program;
 using support::request;

@@ -23,7 +23,6 @@ TEST_SUITE_BEGIN("slow");
 namespace {
 
 using support::file_server;
-using support::http_answer;
 using support::http_client;
 using support::program;
 using support::request;
@@ -146,6 +145,7 @@ TEST_CASE("examples/file_server: clients that come and go by the thousand leave 
   const support::descriptor_counts before = support::descriptors_of(server.id());
   std::vector<std::thread> threads;
   std::vector<char> right(4, 0);
+  threads.reserve(right.size());
   for (char& each : right) threads.emplace_back([&] { each = come_and_go() ? 1 : 0; });
   for (std::thread& each : threads) each.join();
   CHECK(std::count(right.begin(), right.end(), 1) == 4);

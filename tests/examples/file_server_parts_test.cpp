@@ -174,8 +174,8 @@ TEST_CASE("examples/file_server: conditions hold as RFC 9110 has them") {
   file_server server;
   server.add("file", 10'000);
   const http_answer plain = server.get("/file");
-  const std::string tag = plain.field("etag");
-  const std::string date = plain.field("last-modified");
+  const std::string& tag = plain.field("etag");
+  const std::string& date = plain.field("last-modified");
   REQUIRE(tag.front() == '"');  // a strong one
   const std::string range = "Range: bytes=0-9\r\n";
   struct row {

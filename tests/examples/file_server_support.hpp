@@ -17,7 +17,7 @@ namespace support {
 /// A file_server that runs, and its root: an empty directory, with another beside it.
 class file_server {
  public:
-  explicit file_server(std::vector<std::string> more = {}) : file_server(more, {}) {}
+  explicit file_server(const std::vector<std::string>& more = {}) : file_server(more, {}) {}
   file_server(const std::vector<std::string>& more, program::options given);
   file_server(const file_server&) = delete;
   file_server& operator=(const file_server&) = delete;
