@@ -34,7 +34,7 @@ byte_ranges::reading byte_ranges::read(std::string_view one, std::uint64_t file_
   const std::string_view front = one.substr(0, dash);
   const std::string_view back = one.substr(dash + 1);
   const std::optional<std::uint64_t> last = number(back);
-  if (!last && !(back.empty() && !front.empty())) return reading::malformed;
+  if (!last && (!back.empty() || front.empty())) return reading::malformed;
   if (front.empty()) {  // the last so many
     if (*last == 0 || file_bytes == 0) return reading::outside;
     into = {file_bytes - std::min(*last, file_bytes), file_bytes - 1};
