@@ -46,10 +46,12 @@ class server {
       co_await one.run();
     };
     const auto ask = [&]() -> zc::task<> {
-      co_await zc::op::send(client.get(), bytes.data(), bytes.size());
+      (co_await zc::op::send(client.get(), bytes.data(), bytes.size())).value();
       co_await zc::sleep_for(after);
       if (stops) stop.request_stop();
-      co_await zc::op::send(client.get(), more.data(), more.size());
+      if (!more.empty()) {
+        (co_await zc::op::send(client.get(), more.data(), more.size())).value();
+      }
       for (;;) {
         char memory[4096];
         const zc::result<std::size_t> some =
