@@ -46,7 +46,7 @@ fs::path file_server::add(const std::string& name, std::size_t nbytes) {
 }
 
 fs::path file_server::add(const std::string& name, std::string_view bytes) {
-  const fs::path path = root_ / name;
+  fs::path path = root_ / name;
   make_file(path, bytes);
   fs::last_write_time(path, fs::last_write_time(path) - std::chrono::hours(24));
   return path;

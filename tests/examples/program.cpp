@@ -114,8 +114,8 @@ program::result run_program(std::vector<std::string> arguments, program::options
 std::string installed(const std::string& name) {
   std::istringstream folders(std::getenv("PATH"));
   for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string path = folder + "/" + name;
-    if (::access(path.c_str(), X_OK) == 0) return path;
+    folder.append("/").append(name);
+    if (::access(folder.c_str(), X_OK) == 0) return folder;
   }
   throw std::runtime_error("not installed: " + name);
 }
