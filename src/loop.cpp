@@ -116,6 +116,7 @@ void loop::run(promise_base& work) {
   const running_here here(*this);
   root main;
   const current_run one(*this, main.scope);
+  const ring::at_hand quick(ring_);
   work.post_in({this, &main.scope}, main);
   while (!main.done) {
     run_ready();

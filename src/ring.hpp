@@ -72,6 +72,25 @@ class ring {
     return make_room();
   }
 
+  /// While one lives, the kernel knows the ring by a number of the calling thread's, and need not
+  /// look its descriptor up at each enter(). For the ring's own thread. A kernel that cannot, or
+  /// has no number left, goes on as before.
+  class at_hand {
+   public:
+    explicit at_hand(ring& of) noexcept
+        : of_(of), has_number_(io_uring_register_ring_fd(&of.ring_) == 1) {}
+    at_hand(const at_hand&) = delete;
+    at_hand& operator=(const at_hand&) = delete;
+    ~at_hand() {
+      // Without a number, liburing would give back another ring's.
+      if (has_number_) io_uring_unregister_ring_fd(&of_.ring_);
+    }
+
+   private:
+    ring& of_;
+    bool has_number_;
+  };
+
   static constexpr std::chrono::nanoseconds do_not_wait{0};
   static constexpr std::chrono::nanoseconds for_ever = std::chrono::nanoseconds::max();
 

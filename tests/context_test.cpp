@@ -36,6 +36,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// Runs `left` contexts, each inside of the one before.
+zc::task<> descend(int left, int& reached) {
+  (co_await zc::op::nop()).value();
+  if (left > 0) zc::run(descend(left - 1, reached), {.entries = 4});
+  (co_await zc::op::nop()).value();
+  ++reached;
+}
+
 zc::task<int> number(int value) {
   co_await zc::yield();
   co_return value;
@@ -169,6 +177,15 @@ TEST_CASE("context: another one may run inside a task, and scopes know which one
   };
   zc::run(outer());
   CHECK(sum == 111);
+}
+
+TEST_CASE("context: more of them inside one another than a thread has numbers for rings") {
+  int reached = 0;
+  // The kernel has 16.
+  for (int time = 1; time <= 2; ++time) {
+    zc::run(descend(20, reached));
+    CHECK(reached == 21 * time);
+  }
 }
 
 TEST_CASE("context: two of them run in two threads") {
