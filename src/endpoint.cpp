@@ -91,12 +91,8 @@ bool is_open_for(int flags, direction use) noexcept {
   return mode == O_RDWR || mode == (use == direction::reading ? O_RDONLY : O_WRONLY);
 }
 
-}  // namespace
-
-result<endpoint> look_at(int fd, direction use) noexcept {
-  struct stat about {};
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags < 0 || ::fstat(fd, &about) < 0) return errno_code(errno);
+/// What a descriptor is, by its flags and what fstat(2) says.
+result<endpoint> classify(int fd, direction use, int flags, const struct stat& about) noexcept {
   if (S_ISDIR(about.st_mode)) return errno_code(EISDIR);
   if (!is_open_for(flags, use)) return errno_code(EBADF);
 
@@ -140,6 +136,15 @@ result<endpoint> look_at(int fd, direction use) noexcept {
   }
   if (found.is == endpoint::kind::other && !can_transfer(fd, use)) return errno_code(EINVAL);
   return found;
+}
+
+}  // namespace
+
+result<endpoint> look_at(int fd, direction use, const struct stat* about) noexcept {
+  struct stat asked {};
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || (about == nullptr && ::fstat(fd, &asked) < 0)) return errno_code(errno);
+  return classify(fd, use, flags, about != nullptr ? *about : asked);
 }
 
 std::size_t endpoint::room_bytes() const noexcept {

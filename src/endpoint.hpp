@@ -70,7 +70,7 @@ enum class direction : std::uint8_t { reading, writing };
 
 /// Looks at a descriptor that is to be read or written: EBADF where it is closed or not open for
 /// that, EISDIR for a directory, ENOTCONN for a listening socket, EINVAL for what no bytes go
-/// through (epoll, pidfd).
-result<endpoint> look_at(int fd, direction use) noexcept;
+/// through (epoll, pidfd). `about`: what fstat(2) has just said of it, where that is known.
+result<endpoint> look_at(int fd, direction use, const struct stat* about = nullptr) noexcept;
 
 }  // namespace zc::detail

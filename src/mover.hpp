@@ -1,7 +1,10 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <system_error>
 
@@ -145,8 +148,9 @@ struct sent_at_once {
 };
 /// Sends a small part of a file that is in memory, to a socket, on this thread and without waiting,
 /// after no more than the checks that this takes. It is for the caller to account for. Nothing is
-/// sent where it takes a closer look at the descriptors, or where the transfer has stopped.
-sent_at_once send_at_once(mover& m, int in, int out) noexcept;
+/// sent where it takes a closer look at the descriptors, or where the transfer has stopped. `about`
+/// becomes what fstat(2) said of `in`, if it was asked.
+sent_at_once send_at_once(mover& m, int in, int out, std::optional<struct stat>& about) noexcept;
 
 /// try_splice() with somebody looking on.
 task<transfer> try_splice_seen(int in, int out, splice_options options, onlooker& seen_by);

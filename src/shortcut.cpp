@@ -22,12 +22,10 @@ constexpr std::uint64_t sendfile_limit_bytes = 64 * 1024;
 struct part {
   std::int64_t from;
   std::uint64_t nbytes;
-  struct stat about {};
 
   /// False where it is no regular file, may be one that makes its content up, or ends before the
   /// part does.
-  bool look(int in) noexcept {
-    if (::fstat(in, &about) < 0) return false;
+  bool fits(const struct stat& about) noexcept {
     if (!S_ISREG(about.st_mode) || about.st_blocks == 0 || from >= about.st_size) return false;
     const auto after = static_cast<std::uint64_t>(about.st_size - from);
     if (nbytes == to_end) nbytes = after;
@@ -36,17 +34,23 @@ struct part {
 };
 
 /// The part, where the call has nothing about it that takes a closer look.
-std::optional<part> plain_part(const splice_options& asked, int in) noexcept {
+std::optional<part> plain_part(const splice_options& asked, int in,
+                               std::optional<struct stat>& about) noexcept {
   if (asked.route != route::automatic || asked.flags != splice_flags::none) return {};
   if (asked.offset < 0 || (asked.out_offset != 0 && asked.out_offset != file_position)) return {};
   part wanted{asked.offset, asked.nbytes};
   // Of what is no regular file a read may take what it gives.
-  if (!wanted.look(in) || wanted.nbytes == 0 || wanted.nbytes > sendfile_limit_bytes) return {};
+  if (::fstat(in, &about.emplace()) < 0) {
+    about.reset();
+    return {};
+  }
+  if (!wanted.fits(*about) || wanted.nbytes == 0 || wanted.nbytes > sendfile_limit_bytes) return {};
   return wanted;
 }
 
 /// How a part that is more than a few bytes can go at once: not, where it has no value.
-std::optional<route> shortest(mover& m, int in, const part& wanted, int out) noexcept {
+std::optional<route> shortest(mover& m, int in, const struct stat& about, const part& wanted,
+                              int out) noexcept {
   int type = 0;
   socklen_t length = sizeof type;
   if (::getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return {};
@@ -56,7 +60,7 @@ std::optional<route> shortest(mover& m, int in, const part& wanted, int out) noe
   const int in_flags = ::fcntl(in, F_GETFL);
   if (type != SOCK_STREAM || (in_flags & (O_DIRECT | O_PATH)) != 0) return {};
   page_cache& cache = loop::of(*m.env.where).cache();
-  const page_cache::range all{wanted.about.st_dev, wanted.about.st_ino, wanted.from,
+  const page_cache::range all{about.st_dev, about.st_ino, wanted.from,
                               static_cast<std::size_t>(wanted.nbytes)};
   if (!cache.holds(in, all)) return {};
   return route::direct;
@@ -96,12 +100,12 @@ bool is_lasting(int error) noexcept {
 
 }  // namespace
 
-sent_at_once send_at_once(mover& m, int in, int out) noexcept {
-  const std::optional<part> wanted = plain_part(m.asked, in);
+sent_at_once send_at_once(mover& m, int in, int out, std::optional<struct stat>& about) noexcept {
+  const std::optional<part> wanted = plain_part(m.asked, in, about);
   if (!wanted || m.cancelled()) return {};
   const auto nbytes = static_cast<std::size_t>(wanted->nbytes);
   const std::optional<route> how =
-      nbytes <= copied_limit_bytes ? route::copy : shortest(m, in, *wanted, out);
+      nbytes <= copied_limit_bytes ? route::copy : shortest(m, in, *about, *wanted, out);
   if (!how) return {};
   int sent = 0;
   if (*how == route::direct) {

@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "file_to_file.hpp"
@@ -99,10 +100,11 @@ refusal resolve_route(const mover& m) noexcept {
   return {};
 }
 
-/// Checks the call and fills in what follows from it. Nothing has moved when it refuses.
-refusal resolve(mover& m, int in, int out) noexcept {
+/// Checks the call and fills in what follows from it. Nothing has moved when it refuses. `about`:
+/// what fstat(2) has just said of `in`, where that is known.
+refusal resolve(mover& m, int in, int out, const struct stat* about) noexcept {
   if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
-  const result<endpoint> source = detail::look_at(in, detail::direction::reading);
+  const result<endpoint> source = detail::look_at(in, detail::direction::reading, about);
   if (!source) return {source.error(), side::in};
   const result<endpoint> target = detail::look_at(out, detail::direction::writing);
   if (!target) return {target.error(), side::out};
@@ -189,6 +191,23 @@ std::uint64_t moved_or_throw(transfer done, std::uint64_t wanted) {
   throw transfer_error(std::move(done), error, wanted);
 }
 
+/// How a call begins.
+struct opening {
+  detail::sent_at_once sent;
+  bool ended;  // already
+  refusal why;
+};
+
+opening open(mover& m, int in, int out) noexcept {
+  std::optional<struct stat> about;
+  const detail::sent_at_once sent = send_at_once(m, in, out, about);
+  const bool ended = m.stopped() || (sent.nbytes > 0 && sent.nbytes == sent.wanted);
+  const refusal why = ended ? refusal{} : resolve(m, in, out, about ? &*about : nullptr);
+  // What was sent is of what was there then: a file that has shrunk since ends early.
+  if (ended || sent.nbytes > 0) m.left = sent.wanted;
+  return {sent, ended, why};
+}
+
 /// All forms of the call. `*wanted`, if not null, becomes the number of bytes asked for.
 task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wanted,
                      detail::onlooker* seen_by = nullptr) {
@@ -197,18 +216,16 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   m.seen_by = seen_by;
   m.env = co_await detail::this_environment{};
   co_await detail::breather(*m.env.where);
-  const detail::sent_at_once sent = send_at_once(m, in, out);
-  const bool ended = m.stopped() || (sent.nbytes > 0 && sent.nbytes == sent.wanted);
-  const refusal why = ended ? refusal{} : resolve(m, in, out);
-  // What was sent is of what was there then: a file that has shrunk since ends early.
-  if (ended || sent.nbytes > 0) m.left = sent.wanted;
+  const opening begun = open(m, in, out);
+  const detail::sent_at_once& sent = begun.sent;
+  const refusal& why = begun.why;
   if (wanted != nullptr) *wanted = why.error ? options.nbytes : m.left;
   begin_progress(options.progress, why.error ? 0 : m.left);
   if (sent.nbytes > 0) {
     m.took(sent.nbytes);
     m.gave(sent.nbytes, sent.how);
   }
-  if (ended) co_return std::move(m.done);
+  if (begun.ended) co_return std::move(m.done);
   if (why.error && sent.nbytes == 0) {
     refuse(m, why);
   } else if (why.error) {
