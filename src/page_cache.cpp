@@ -1,5 +1,6 @@
 #include "page_cache.hpp"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -68,14 +69,29 @@ std::size_t hash(const page_cache::range& of) noexcept {
 
 }  // namespace
 
+page_cache::memory& page_cache::slot_of(const range& all) noexcept {
+  return seen_[hash(all) % seen_.size()];
+}
+
 bool page_cache::holds(int fd, const range& all) noexcept {
   if (!can_tell_ || all.nbytes == 0) return false;
-  memory& kept = seen_[hash(all) % seen_.size()];
+  memory& kept = slot_of(all);
   const std::int64_t now = coarse_now();
   // Within the clock's tick, which is some milliseconds.
   if (kept.at == now && kept.seen == all) return true;
   if (!look(fd, all)) return false;
   kept = {all, now};
+  return true;
+}
+
+bool page_cache::gives(int fd, const range& all) noexcept {
+  if (!holds(fd, all)) return false;
+  // Forgotten with the look, as soon as that.
+  memory& kept = slot_of(all);
+  if (kept.buffered == fd) return true;
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || (flags & O_DIRECT) != 0) return false;
+  kept.buffered = fd;
   return true;
 }
 

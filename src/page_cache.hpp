@@ -25,6 +25,10 @@ class page_cache {
   /// leave it at any moment: a reader of them then waits, as it would have.
   bool holds(int fd, const range& all) noexcept;
 
+  /// The same, of a descriptor that may be O_DIRECT, through which every read waits: what its flags
+  /// were is kept as long, while the next who asks names the same descriptor.
+  bool gives(int fd, const range& all) noexcept;
+
  private:
   bool look(int fd, const range& all) noexcept;
 
@@ -32,7 +36,10 @@ class page_cache {
   struct memory {
     range seen{};
     std::int64_t at = 0;  // by the coarse clock
+    int buffered = -1;    // a descriptor that was not O_DIRECT then
   };
+  memory& slot_of(const range& all) noexcept;
+
   std::array<memory, 64> seen_{};
   bool can_tell_ = true;
 };

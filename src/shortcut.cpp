@@ -57,12 +57,11 @@ std::optional<route> shortest(mover& m, int in, const struct stat& about, const 
   const int out_flags = ::fcntl(out, F_GETFL);
   // Only send(2) can be told not to wait.
   if ((out_flags & O_NONBLOCK) == 0) return route::copy;
-  const int in_flags = ::fcntl(in, F_GETFL);
-  if (type != SOCK_STREAM || (in_flags & (O_DIRECT | O_PATH)) != 0) return {};
+  if (type != SOCK_STREAM) return {};
   page_cache& cache = loop::of(*m.env.where).cache();
   const page_cache::range all{about.st_dev, about.st_ino, wanted.from,
                               static_cast<std::size_t>(wanted.nbytes)};
-  if (!cache.holds(in, all)) return {};
+  if (!cache.gives(in, all)) return {};
   return route::direct;
 }
 
