@@ -11,6 +11,7 @@
 #include "direct_call.hpp"
 #include "endpoint.hpp"
 #include "loop.hpp"
+#include "ready_targets.hpp"
 #include "timers.hpp"
 #include "zc/counters.hpp"
 #include "zc/detail/breather.hpp"
@@ -67,6 +68,7 @@ struct mover {
   remainder staged;     // taken, not moved, in memory
   bool corked = false;  // the last bytes went with SPLICE_F_MORE, but more need not follow
   onlooker* seen_by = nullptr;
+  ready_targets* batch_targets = nullptr;  // where it is one of a batch
 
   /// Whether it has ended early, in whatever way.
   bool stopped() const noexcept { return done.reason != stop_reason::complete; }
@@ -151,6 +153,9 @@ struct sent_at_once {
 /// sent where it takes a closer look at the descriptors, or where the transfer has stopped. `about`
 /// becomes what fstat(2) said of `in`, if it was asked.
 sent_at_once send_at_once(mover& m, int in, int out, std::optional<struct stat>& about) noexcept;
+
+/// try_splice() as one of a batch, whose descriptors stay what they are until all of it has ended.
+task<transfer> try_splice_in_batch(int in, int out, splice_options options, ready_targets& targets);
 
 /// try_splice() with somebody looking on.
 task<transfer> try_splice_seen(int in, int out, splice_options options, onlooker& seen_by);

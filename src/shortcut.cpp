@@ -48,21 +48,29 @@ std::optional<part> plain_part(const splice_options& asked, int in,
   return wanted;
 }
 
-/// How a part that is more than a few bytes can go at once: not, where it has no value.
-std::optional<route> shortest(mover& m, int in, const struct stat& about, const part& wanted,
-                              int out) noexcept {
+/// How more than a few bytes can go to a descriptor at once: not, where it has no value.
+std::optional<route> shortest_to(mover& m, int out) noexcept {
   int type = 0;
   socklen_t length = sizeof type;
   if (::getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return {};
-  const int out_flags = ::fcntl(out, F_GETFL);
+  const int flags = ::fcntl(out, F_GETFL);
   // Only send(2) can be told not to wait.
-  if ((out_flags & O_NONBLOCK) == 0) return route::copy;
+  if ((flags & O_NONBLOCK) == 0) return route::copy;
   if (type != SOCK_STREAM) return {};
+  if (m.batch_targets != nullptr) m.batch_targets->add(out);
+  return route::direct;
+}
+
+std::optional<route> shortest(mover& m, int in, const struct stat& about, const part& wanted,
+                              int out) noexcept {
+  const bool ready = m.batch_targets != nullptr && m.batch_targets->has(out);
+  if (!ready && wanted.nbytes <= copied_limit_bytes) return route::copy;
+  const std::optional<route> how = ready ? route::direct : shortest_to(m, out);
+  if (how != route::direct) return how;
   page_cache& cache = loop::of(*m.env.where).cache();
   const page_cache::range all{about.st_dev, about.st_ino, wanted.from,
                               static_cast<std::size_t>(wanted.nbytes)};
-  if (!cache.gives(in, all)) return {};
-  return route::direct;
+  return cache.gives(in, all) ? how : std::nullopt;
 }
 
 /// How many bytes went by a read and a send, or -errno; 0 where it is not as simple as that. All of
@@ -103,8 +111,7 @@ sent_at_once send_at_once(mover& m, int in, int out, std::optional<struct stat>&
   const std::optional<part> wanted = plain_part(m.asked, in, about);
   if (!wanted || m.cancelled()) return {};
   const auto nbytes = static_cast<std::size_t>(wanted->nbytes);
-  const std::optional<route> how =
-      nbytes <= copied_limit_bytes ? route::copy : shortest(m, in, *about, *wanted, out);
+  const std::optional<route> how = shortest(m, in, *about, *wanted, out);
   if (!how) return {};
   int sent = 0;
   if (*how == route::direct) {

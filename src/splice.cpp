@@ -205,15 +205,18 @@ opening open(mover& m, int in, int out) noexcept {
   const refusal why = ended ? refusal{} : resolve(m, in, out, about ? &*about : nullptr);
   // What was sent is of what was there then: a file that has shrunk since ends early.
   if (ended || sent.nbytes > 0) m.left = sent.wanted;
+  if (m.batch_targets != nullptr && m.out.never_waits) m.batch_targets->add(out);
   return {sent, ended, why};
 }
 
 /// All forms of the call. `*wanted`, if not null, becomes the number of bytes asked for.
 task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wanted,
-                     detail::onlooker* seen_by = nullptr) {
+                     detail::onlooker* seen_by = nullptr,
+                     detail::ready_targets* batch_targets = nullptr) {
   mover m;
   m.asked = options;
   m.seen_by = seen_by;
+  m.batch_targets = batch_targets;
   m.env = co_await detail::this_environment{};
   co_await detail::breather(*m.env.where);
   const opening begun = open(m, in, out);
@@ -264,6 +267,11 @@ refusal resolve_delivery(mover& m, int out) noexcept {
 
 task<transfer> try_splice(int in, int out, splice_options options) {
   return carry(in, out, options, nullptr);
+}
+
+task<transfer> detail::try_splice_in_batch(int in, int out, splice_options options,
+                                           ready_targets& targets) {
+  return carry(in, out, options, nullptr, nullptr, &targets);
 }
 
 task<transfer> detail::try_splice_seen(int in, int out, splice_options options, onlooker& seen_by) {

@@ -3,6 +3,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include "mover.hpp"
+
 namespace zc {
 
 namespace detail {
@@ -67,7 +69,11 @@ task<std::vector<transfer>> splice_batch(std::vector<splice_job> jobs, batch_opt
   const auto done = [&](const numbered_job& job, transfer&& result) {
     results[job.index] = std::move(result);
   };
-  const detail::batch_work work(next, done, detail::carry_splice);
+  detail::ready_targets targets;
+  const auto carry = [&targets](const splice_job& job) {
+    return detail::try_splice_in_batch(job.in, job.out, job.options, targets);
+  };
+  const detail::batch_work work(next, done, carry);
   co_await detail::run_batch(work, options, total_bytes);
   co_return results;
 }

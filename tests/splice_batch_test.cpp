@@ -589,6 +589,52 @@ TEST_CASE("splice_batch: one source and one target serve many jobs at once, on e
   }
 }
 
+TEST_CASE("splice_batch: a target that many jobs share gets their bytes in order, full or not") {
+  constexpr std::size_t each_bytes = 20'000;
+  const zc::fd in = support::file_of(50 * each_bytes);
+  for (const int flags : {int{SOCK_NONBLOCK}, 0}) {
+    CAPTURE(flags);
+    const support::ends pair = support::tcp_pair(flags);
+    support::set_nonblocking(pair.second.get(), false);
+    std::vector<zc::splice_job> jobs;
+    for (std::size_t i = 0; i < 50; ++i) {
+      const auto at = static_cast<std::int64_t>(i * each_bytes);
+      jobs.push_back({in.get(), pair.first.get(), {.offset = at, .nbytes = each_bytes}});
+    }
+    support::reader peer(pair.second.get());
+    const std::vector<zc::transfer> done = zc::run(zc::splice_batch(jobs, {.in_flight = 1}));
+    ::shutdown(pair.first.get(), SHUT_WR);
+    CHECK(count(done, zc::stop_reason::complete) == 50);
+    CHECK(peer.bytes().size() == 50 * each_bytes);
+    CHECK(support::are_bytes_at(peer.bytes(), 0));
+  }
+}
+
+TEST_CASE("splice_batch: of a target that went well before, each job is still told what is wrong") {
+  const zc::fd in = support::file_of(30'000);
+  const zc::fd null(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  const support::ends pair = support::unix_pair(SOCK_NONBLOCK);
+  std::vector<zc::splice_job> jobs;
+  for (const int out : {null.get(), pair.first.get()}) {
+    jobs.push_back({in.get(), out, {.nbytes = 9000}});
+    jobs.push_back({in.get(), out, {.nbytes = 30'001}});
+    jobs.push_back({in.get(), out, {.nbytes = 5000, .flags = static_cast<zc::splice_flags>(64)}});
+    jobs.push_back({in.get(), out, {.offset = 21'000, .nbytes = 9000}});
+  }
+  jobs.push_back({null.get(), null.get(), {.nbytes = 9000}});
+  jobs.push_back({in.get(), null.get(), {.nbytes = 9000}});
+  const std::vector<zc::transfer> done = zc::run(zc::splice_batch(jobs, {.in_flight = 1}));
+  for (const std::size_t first : {0U, 4U}) {
+    CAPTURE(first);
+    CHECK(done[first].moved == 9000);
+    CHECK(done[first + 1].error == std::errc::value_too_large);
+    CHECK(done[first + 2].error == std::errc::invalid_argument);
+    CHECK(done[first + 3].moved == 9000);
+  }
+  CHECK(done[8].error == std::errc::bad_file_descriptor);
+  CHECK(done[9].moved == 9000);
+}
+
 TEST_CASE("splice_batch: jobs that all end at once hold up nobody and need no stack") {
   std::size_t given = 0;
   const auto next = [&]() -> std::optional<zc::splice_job> {
