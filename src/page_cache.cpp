@@ -69,29 +69,28 @@ std::size_t hash(const page_cache::range& of) noexcept {
 
 }  // namespace
 
-page_cache::memory& page_cache::slot_of(const range& all) noexcept {
-  return seen_[hash(all) % seen_.size()];
-}
-
-bool page_cache::holds(int fd, const range& all) noexcept {
-  if (!can_tell_ || all.nbytes == 0) return false;
-  memory& kept = slot_of(all);
+page_cache::memory* page_cache::find(int fd, const range& all) noexcept {
+  if (!can_tell_ || all.nbytes == 0) return nullptr;
   const std::int64_t now = coarse_now();
-  // Within the clock's tick, which is some milliseconds.
-  if (kept.at == now && kept.seen == all) return true;
-  if (!look(fd, all)) return false;
-  kept = {all, now};
-  return true;
+  shelf& among = seen_[hash(all) % seen_.size()];
+  memory* oldest = among.data();
+  for (memory& each : among) {
+    // Within the clock's tick, which is some milliseconds.
+    if (each.at == now && each.seen == all) return &each;
+    if (each.at < oldest->at) oldest = &each;
+  }
+  if (!look(fd, all)) return nullptr;
+  *oldest = {all, now};
+  return oldest;
 }
 
 bool page_cache::gives(int fd, const range& all) noexcept {
-  if (!holds(fd, all)) return false;
-  // Forgotten with the look, as soon as that.
-  memory& kept = slot_of(all);
-  if (kept.buffered == fd) return true;
+  memory* const known = find(fd, all);
+  if (known == nullptr) return false;
+  if (known->buffered == fd) return true;
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || (flags & O_DIRECT) != 0) return false;
-  kept.buffered = fd;
+  known->buffered = fd;
   return true;
 }
 

@@ -23,24 +23,27 @@ class page_cache {
 
   /// Whether all pages of that range of `fd` are in memory, now or a few milliseconds ago. They may
   /// leave it at any moment: a reader of them then waits, as it would have.
-  bool holds(int fd, const range& all) noexcept;
+  bool holds(int fd, const range& all) noexcept { return find(fd, all) != nullptr; }
 
   /// The same, of a descriptor that may be O_DIRECT, through which every read waits: what its flags
   /// were is kept as long, while the next who asks names the same descriptor.
   bool gives(int fd, const range& all) noexcept;
 
  private:
-  bool look(int fd, const range& all) noexcept;
-
   // Of the same file many transfers may begin in the time that a look is good for.
   struct memory {
     range seen{};
     std::int64_t at = 0;  // by the coarse clock
     int buffered = -1;    // a descriptor that was not O_DIRECT then
   };
-  memory& slot_of(const range& all) noexcept;
+  // Where one stands, and those that it may push out.
+  using shelf = std::array<memory, 4>;
 
-  std::array<memory, 64> seen_{};
+  /// What is known of a range that is in memory; null where it is not.
+  memory* find(int fd, const range& all) noexcept;
+  bool look(int fd, const range& all) noexcept;
+
+  std::array<shelf, 64> seen_{};
   bool can_tell_ = true;
 };
 
