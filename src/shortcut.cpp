@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -18,6 +19,21 @@ constexpr std::uint64_t copied_limit_bytes = 8 * 1024;
 // Up to a default pipe, which sendfile(2) has inside, it is cheaper than a pipe of ours.
 constexpr std::uint64_t sendfile_limit_bytes = 64 * 1024;
 
+/// Whether the call has nothing about it that takes a closer look.
+bool is_plain(const splice_options& asked) noexcept {
+  return asked.route == route::automatic && asked.flags == splice_flags::none &&
+         asked.offset >= 0 && asked.nbytes != 0 &&
+         (asked.out_offset == 0 || asked.out_offset == file_position);
+}
+
+/// Whether it is a regular file, or a directory, with blocks of its own: none that makes its
+/// content up, and none of which a read takes what it gives. Costs less than fstat(2), and tells
+/// less.
+bool is_stored(int fd) noexcept {
+  loff_t bytes = 0;
+  return ::ioctl(fd, FIOQSIZE, &bytes) == 0 && bytes > 0;
+}
+
 /// The part of a file that a call asks for.
 struct part {
   std::int64_t from;
@@ -31,22 +47,15 @@ struct part {
     if (nbytes == to_end) nbytes = after;
     return nbytes <= after;
   }
-};
 
-/// The part, where the call has nothing about it that takes a closer look.
-std::optional<part> plain_part(const splice_options& asked, int in,
-                               std::optional<struct stat>& about) noexcept {
-  if (asked.route != route::automatic || asked.flags != splice_flags::none) return {};
-  if (asked.offset < 0 || (asked.out_offset != 0 && asked.out_offset != file_position)) return {};
-  part wanted{asked.offset, asked.nbytes};
-  // Of what is no regular file a read may take what it gives.
-  if (::fstat(in, &about.emplace()) < 0) {
-    about.reset();
-    return {};
+  bool look(int in, std::optional<struct stat>& about) noexcept {
+    if (::fstat(in, &about.emplace()) < 0) {
+      about.reset();
+      return false;
+    }
+    return fits(*about);
   }
-  if (!wanted.fits(*about) || wanted.nbytes == 0 || wanted.nbytes > sendfile_limit_bytes) return {};
-  return wanted;
-}
+};
 
 /// How more than a few bytes can go to a descriptor at once: not, where it has no value.
 std::optional<route> shortest_to(mover& m, int out) noexcept {
@@ -61,14 +70,18 @@ std::optional<route> shortest_to(mover& m, int out) noexcept {
   return route::direct;
 }
 
-std::optional<route> shortest(mover& m, int in, const struct stat& about, const part& wanted,
-                              int out) noexcept {
+/// How the part can go at once, whose size becomes known.
+std::optional<route> shortest(mover& m, int in, part& wanted, int out,
+                              std::optional<struct stat>& about) noexcept {
   const bool ready = m.batch_targets != nullptr && m.batch_targets->has(out);
+  // That there is so much of it, the read will tell.
+  if (!ready && wanted.nbytes <= copied_limit_bytes && is_stored(in)) return route::copy;
+  if (!wanted.look(in, about) || wanted.nbytes > sendfile_limit_bytes) return {};
   if (!ready && wanted.nbytes <= copied_limit_bytes) return route::copy;
   const std::optional<route> how = ready ? route::direct : shortest_to(m, out);
   if (how != route::direct) return how;
   page_cache& cache = loop::of(*m.env.where).cache();
-  const page_cache::range all{about.st_dev, about.st_ino, wanted.from,
+  const page_cache::range all{about->st_dev, about->st_ino, wanted.from,
                               static_cast<std::size_t>(wanted.nbytes)};
   return cache.gives(in, all) ? how : std::nullopt;
 }
@@ -108,18 +121,18 @@ bool is_lasting(int error) noexcept {
 }  // namespace
 
 sent_at_once send_at_once(mover& m, int in, int out, std::optional<struct stat>& about) noexcept {
-  const std::optional<part> wanted = plain_part(m.asked, in, about);
-  if (!wanted || m.cancelled()) return {};
-  const auto nbytes = static_cast<std::size_t>(wanted->nbytes);
-  const std::optional<route> how = shortest(m, in, *about, *wanted, out);
+  if (!is_plain(m.asked) || m.cancelled()) return {};
+  part wanted{m.asked.offset, m.asked.nbytes};
+  const std::optional<route> how = shortest(m, in, wanted, out, about);
   if (!how) return {};
+  const auto nbytes = static_cast<std::size_t>(wanted.nbytes);
   int sent = 0;
   if (*how == route::direct) {
-    sent = direct_sendfile(m.kernel(), in, wanted->from, out, nbytes);
+    sent = direct_sendfile(m.kernel(), in, wanted.from, out, nbytes);
     // Short of a file's end that has moved, it may have said that more follows.
     m.corked = sent > 0 && static_cast<std::size_t>(sent) < nbytes;
   } else {
-    sent = read_and_send(m, in, wanted->from, nbytes, out);
+    sent = read_and_send(m, in, wanted.from, nbytes, out);
   }
   if (sent > 0) return {static_cast<std::size_t>(sent), nbytes, *how};
   if (sent < 0 && !is_lasting(-sent)) m.stop(errno_code(-sent), side::out);
