@@ -77,13 +77,15 @@ std::optional<route> shortest(mover& m, int in, part& wanted, int out,
   // That there is so much of it, the read will tell.
   if (!ready && wanted.nbytes <= copied_limit_bytes && is_stored(in)) return route::copy;
   if (!wanted.look(in, about) || wanted.nbytes > sendfile_limit_bytes) return {};
-  if (!ready && wanted.nbytes <= copied_limit_bytes) return route::copy;
+  const bool small = wanted.nbytes <= copied_limit_bytes;
+  if (small && !ready) return route::copy;
   const std::optional<route> how = ready ? route::direct : shortest_to(m, out);
   if (how != route::direct) return how;
   page_cache& cache = loop::of(*m.env.where).cache();
   const page_cache::range all{about->st_dev, about->st_ino, wanted.from,
                               static_cast<std::size_t>(wanted.nbytes)};
-  return cache.gives(in, all) ? how : std::nullopt;
+  if (cache.gives(in, all)) return how;
+  return small ? std::optional(route::copy) : std::nullopt;
 }
 
 /// How many bytes went by a read and a send, or -errno; 0 where it is not as simple as that. All of
