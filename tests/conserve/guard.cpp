@@ -17,8 +17,8 @@
 #include <system_error>
 
 #include "conserve/check.hpp"
-#include "support/sanitizers.hpp"
 #include "conserve/step.hpp"
+#include "support/sanitizers.hpp"
 #include "zc/fd.hpp"
 
 #ifdef ZC_TEST_ASAN
