@@ -10,7 +10,15 @@ namespace zc::detail {
 namespace {
 
 // A default pipe, which sendfile(2) has inside.
-constexpr std::uint64_t piece_bytes = 64 * 1024;
+constexpr std::uint64_t least_piece_bytes = 64 * 1024;
+// What takes long anyway is cheaper in larger pieces.
+constexpr std::uint64_t most_piece_bytes = 256 * 1024;
+constexpr std::uint64_t pieces = 16;
+
+std::size_t next_piece(std::uint64_t left) noexcept {
+  const std::uint64_t nbytes = std::clamp(left / pieces, least_piece_bytes, most_piece_bytes);
+  return static_cast<std::size_t>(std::min(left, nbytes));
+}
 
 }  // namespace
 
@@ -38,7 +46,7 @@ task<outcome> send_file(mover& m) {
       co_await breather(*m.env.where);
     }
     wait = false;
-    const auto nbytes = static_cast<std::size_t>(std::min(m.left, piece_bytes));
+    const std::size_t nbytes = next_piece(m.left);
     if (!m.is_in_memory(nbytes)) co_return outcome::heavy;
     const int sent = direct_sendfile(m.kernel(), m.in.fd, m.in_at, m.out.fd, nbytes);
     if (sent > 0) {
