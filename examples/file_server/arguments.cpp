@@ -14,13 +14,13 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
   server::add_options(app, given.server);
   server::add_seconds(app, "--header-timeout", given.limits.head,
                       "How long a request may take to arrive, once it has begun")
-      ->check(CLI::PositiveNumber);
+      ->check(server::refuse_zero);
   server::add_seconds(app, "--idle-timeout", given.limits.idle,
                       "How long a connection may have no request")
-      ->check(CLI::PositiveNumber);
+      ->check(server::refuse_zero);
   server::add_seconds(app, "--send-timeout", given.limits.send,
                       "How long a client may take no byte of its answer")
-      ->check(CLI::PositiveNumber);
+      ->check(server::refuse_zero);
   app.add_flag(
       "--file-cache", given.file_cache,
       "Keep files open for a second, up to 1000 of each thread: changes are seen that late");

@@ -33,6 +33,10 @@ CLI::Option* add_seconds(CLI::App& app, const std::string& name, std::chrono::mi
       });
 }
 
+std::string refuse_zero(const std::string& text) {
+  return std::strtod(text.c_str(), nullptr) > 0 ? std::string() : "not more than 0: " + text;
+}
+
 void add_options(CLI::App& app, options& given) {
   add_host_port(app, "--listen", given.listen,
                 "Where to listen; port 0 picks a free one, no host is every interface")
@@ -41,7 +45,7 @@ void add_options(CLI::App& app, options& given) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   app.add_option("--connections", given.connections, "Most connections at once; others wait")
-      ->check(CLI::PositiveNumber)
+      ->check(refuse_zero)
       ->capture_default_str();
   add_seconds(app, "--grace", given.grace,
               "How long connections may go on when the server is asked to stop");

@@ -29,4 +29,7 @@ CLI::Option* add_host_port(CLI::App& app, const std::string& name, zc::host_port
 CLI::Option* add_seconds(CLI::App& app, const std::string& name, std::chrono::milliseconds& given,
                          const std::string& about);
 
+/// A check, for CLI::Option::check(): what is wrong with a number that is to be more than 0.
+std::string refuse_zero(const std::string& text);
+
 }  // namespace server

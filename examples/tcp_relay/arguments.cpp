@@ -17,12 +17,12 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
       ->required();
   server::add_seconds(app, "--connect-timeout", given.connect_timeout,
                       "How long each address may take to answer")
-      ->check(CLI::PositiveNumber);
+      ->check(server::refuse_zero);
   server::add_seconds(app, "--idle-timeout", given.idle_timeout,
                       "After how long without a byte either way a connection ends; 0: never");
   server::add_seconds(app, "--header-timeout", given.header_timeout,
                       "How long a client may take for its PROXY header")
-      ->check(CLI::PositiveNumber);
+      ->check(server::refuse_zero);
   app.add_option("--send-proxy", send_proxy,
                  "Tell the upstream who the client is: the PROXY protocol")
       ->check(CLI::IsMember({"v1", "v2"}));
