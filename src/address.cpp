@@ -112,7 +112,7 @@ std::string to_string(const address& where) {
     case AF_INET:
       return where.host() + port;
     case AF_INET6:
-      return "[" + where.host() + "]" + port;
+      return std::string("[").append(where.host()).append("]").append(port);
     default:
       return {};
   }

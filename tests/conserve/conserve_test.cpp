@@ -216,7 +216,7 @@ TEST_CASE("conserve: a byte that the kernel loses, doubles or makes up is found"
 }
 
 TEST_CASE("conserve: what fails is shrunk to less that still fails") {
-  const conserve::shrunk less = find(conserve::fault::foreign, 3s);
+  const conserve::shrunk less = find(conserve::fault::foreign, 10s);
   CAPTURE(conserve::to_line(less.shortest));
   CHECK(less.reproduced);
   CHECK(less.problems != "");
