@@ -1,9 +1,6 @@
 #include "zc/relay.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -18,7 +15,7 @@
 
 #include "endpoint.hpp"
 #include "mover.hpp"
-#include "own_descriptor.hpp"
+#include "peer_death.hpp"
 #include "timers.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/operation.hpp"
@@ -32,8 +29,14 @@ namespace zc {
 namespace {
 
 using detail::cancel_scope;
+using detail::death_of;
 using detail::endpoint;
 using detail::errno_code;
+using detail::events_of;
+using detail::is_dead;
+using detail::is_shut;
+using detail::set_of_deaths;
+using detail::was_reset;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
@@ -42,55 +45,6 @@ constexpr std::chrono::seconds linger_limit(1);
 
 steady_clock::time_point later(steady_clock::time_point from, nanoseconds by) noexcept {
   return from + std::min<steady_clock::duration>(by, steady_clock::time_point::max() - from);
-}
-
-unsigned events_of(int fd) noexcept {
-  pollfd one{fd, 0, 0};
-  return ::poll(&one, 1, 0) == 1 ? static_cast<unsigned>(one.revents) : 0;
-}
-
-/// A hang-up alone is a peer that has closed in good order. An error alone may be no more than a
-/// message in the socket's error queue.
-bool is_dead(unsigned events) noexcept {
-  constexpr unsigned both = POLLERR | POLLHUP;
-  return (events & both) == both;
-}
-
-/// An epoll set that is readable when `fd` has met an error or hung up. False where none is to be
-/// had.
-fd set_of_deaths(int fd) noexcept {
-  zc::fd set = detail::own_descriptor(zc::fd(::epoll_create1(EPOLL_CLOEXEC)));
-  epoll_event nothing_else{};
-  if (set && ::epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &nothing_else) < 0) set = {};
-  return set;
-}
-
-/// The error that a socket died of; `unknown` where somebody has heard of it already. Takes it
-/// away: nobody else does.
-std::error_code death_of(int fd, int unknown) noexcept {
-  int error = 0;
-  socklen_t length = sizeof error;
-  const bool known = ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 && error != 0;
-  return errno_code(known ? error : unknown);
-}
-
-/// Whether our half of a TCP connection is shut down already, and not by a reset.
-bool is_shut(int fd) noexcept {
-  std::uint8_t state = TCP_ESTABLISHED;  // the first member of struct tcp_info
-  socklen_t length = sizeof state;
-  if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &length) < 0) return false;
-  const bool open = state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
-  return !open && (events_of(fd) & POLLERR) == 0;
-}
-
-/// Whether a TCP connection that we have not shut down ourselves ended by a reset: an end in good
-/// order leaves our half open.
-bool was_reset(int fd) noexcept {
-  int protocol = 0;
-  socklen_t length = sizeof protocol;
-  const bool tcp =
-      ::getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &length) == 0 && protocol == IPPROTO_TCP;
-  return tcp && (events_of(fd) & POLLHUP) != 0;
 }
 
 /// A relay while it runs: two transfers, and the time. Where no transfer would notice the death of
