@@ -1,5 +1,6 @@
 #include "server/options.hpp"
 
+#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <stdexcept>
 
