@@ -34,7 +34,7 @@ void replace(const std::filesystem::path& file, std::string_view text) {
   const temporary_directory at;  // what is mounted stays, whatever becomes of its name
   const std::string ours = at.path() / "file";
   write_all(open_file(ours, O_WRONLY | O_CREAT).get(), text);
-  require(::mount(ours.c_str(), file.c_str(), nullptr, MS_BIND, nullptr) == 0, file.c_str());
+  require(::mount(ours.c_str(), file.c_str(), "none", MS_BIND, nullptr) == 0, file.c_str());
 }
 
 /// The name in a query's question (RFC 1035, 4.1.2), with dots; where it ends goes to `end`.
@@ -80,7 +80,7 @@ std::string answer_to(std::string_view query, const std::string& name, std::size
 
 bool leave_for_own_network() {
   if (::unshare(CLONE_NEWNET | CLONE_NEWNS) < 0) return false;
-  require(::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "mount");
+  require(::mount("none", "/", "none", MS_REC | MS_PRIVATE, nullptr) == 0, "mount");
   const zc::fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq loopback{};
   std::strcpy(loopback.ifr_name, "lo");
