@@ -36,6 +36,7 @@
 #include <vector>
 
 #include "loop.hpp"
+#include "off_thread.hpp"
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
 #include "zc/zc.hpp"
@@ -488,8 +489,10 @@ bool judge(const std::vector<sample>& samples, const soak& in, std::size_t worke
       0.1, 8);
   row(
       "descriptors, less pipes", [](const sample& s) { return s.descriptors - 2 * s.pipes; }, 0, 0);
+  // Those for files come when there is something for them to do.
   row(
-      "user threads", [](const sample& s) { return s.threads; }, 0, 0);
+      "user threads", [](const sample& s) { return s.threads; }, 0,
+      static_cast<double>(zc::detail::off_threads::limit));
   row(
       "pipes kept", [](const sample& s) { return s.pipes; }, 0, 64);
   row(
