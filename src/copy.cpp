@@ -98,8 +98,9 @@ task<outcome> copy(mover& m, bool to_the_end) {
     result<std::size_t> moved = std::size_t{0};
     if (!error && reading) {
       const std::size_t nbytes = read_size(m);
-      error = m.check_message(nbytes);
-      if (!error) {
+      if (const std::error_code no_message = m.check_message(nbytes)) {
+        moved = no_message;
+      } else {
         // O_DIRECT reads whole blocks; those beyond what was asked for are left in the file.
         const bool whole_blocks = m.in.in_blocks();
         const std::size_t asked =

@@ -102,6 +102,10 @@ int direct_recv(ring& beside, int fd, void* buffer, std::size_t nbytes, int flag
   return count_or_error(::recv(fd, buffer, some, flags));
 }
 
+int direct_message_length(ring& beside, int fd) noexcept {
+  return direct_recv(beside, fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+}
+
 int direct_send(ring& beside, int fd, const void* buffer, std::size_t nbytes, int flags) noexcept {
   unsigned some = operation::clamp_length(nbytes);
   const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {

@@ -43,6 +43,9 @@ int direct_sendfile(ring& beside, int in, std::int64_t in_at, int out, std::size
 
 int direct_recv(ring& beside, int fd, void* buffer, std::size_t nbytes, int flags) noexcept;
 
+/// The length of the next message of a socket that has boundaries; EAGAIN where none is there.
+int direct_message_length(ring& beside, int fd) noexcept;
+
 int direct_send(ring& beside, int fd, const void* buffer, std::size_t nbytes, int flags) noexcept;
 
 /// poll(2) of one descriptor, without waiting: revents, and 0 where it is not ready.

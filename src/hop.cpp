@@ -61,13 +61,13 @@ task<outcome> hop(mover& m) {
     wait_first = false;
     const std::size_t nbytes = static_cast<std::size_t>(
         std::min<std::uint64_t>({most, m.out.write_limit_bytes(), at_hand(m)}));
-    if (const std::error_code error = m.check_message(std::min(nbytes, free_pipe_bytes))) {
-      m.stop(error, side::in);
-      break;
-    }
     const bool more = m.more_follows(0, m.left - nbytes);
-    const result<std::size_t> moved =
-        co_await splice_once(m, direct, m.in.fd, m.in_at, m.out.fd, m.out_at, nbytes, more);
+    result<std::size_t> moved = std::size_t{0};
+    if (const std::error_code error = m.check_message(std::min(nbytes, free_pipe_bytes))) {
+      moved = error;
+    } else {
+      moved = co_await splice_once(m, direct, m.in.fd, m.in_at, m.out.fd, m.out_at, nbytes, more);
+    }
     if (moved && *moved > 0) {
       m.took(*moved);
       m.gave(*moved, direct ? route::direct : route::ring);

@@ -194,10 +194,11 @@ verdict mover::judge(std::error_code error, side where) noexcept {
 
 std::error_code mover::check_message(std::size_t room) const noexcept {
   if (!in.messages) return {};
-  const int size = direct_recv(kernel(), in.fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-  // An error is for the move itself to meet.
-  return size > 0 && static_cast<std::size_t>(size) > room ? errno_code(EMSGSIZE)
-                                                           : std::error_code();
+  const int length = direct_message_length(kernel(), in.fd);
+  // Without one the move would meet what comes in between, however long that is. An error is told
+  // only once.
+  if (length < 0) return errno_code(-length);
+  return static_cast<std::size_t>(length) > room ? errno_code(EMSGSIZE) : std::error_code();
 }
 
 std::size_t mover::take_limit_bytes() const noexcept {

@@ -119,8 +119,9 @@ struct mover {
   /// What to do after waiting for a descriptor gave `error`, or none.
   verdict judge_wait(std::error_code error, side where) noexcept;
 
-  /// For a source with message boundaries: fails with EMSGSIZE when the next message is longer than
-  /// `room`, as its rest would be gone. Takes nothing.
+  /// To be asked before each move from a source with message boundaries, and fails as that would:
+  /// also with EMSGSIZE when the next message is longer than `room`, as its rest would be gone, and
+  /// with EAGAIN when there is none. Takes nothing.
   std::error_code check_message(std::size_t room) const noexcept;
 
   /// How many bytes to take at a time: with splice_flags::nonblock no more than `out` has room for.

@@ -102,19 +102,23 @@ bool tee_source::must_read_after(const result<std::size_t>& filled) noexcept {
   }
 }
 
-std::size_t tee_source::read_size(std::size_t most) const noexcept {
+result<std::size_t> tee_source::read_size(std::size_t most) const noexcept {
   if (!in_.messages) {
     return static_cast<std::size_t>(std::min<std::uint64_t>({left_, most, piece_bytes}));
   }
-  const int size = direct_recv(kernel_, in_.fd, nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
-  // An error is for recv(2) itself to meet.
-  return static_cast<std::size_t>(std::max(size, 1));
+  const int length = direct_message_length(kernel_, in_.fd);
+  // Without one recv(2) would meet what comes in between, however long that is.
+  if (length < 0) return errno_code(-length);
+  // Its rest would be gone.
+  if (static_cast<std::uint64_t>(length) > left_) return errno_code(EMSGSIZE);
+  return static_cast<std::size_t>(std::max(length, 1));
 }
 
 task<result<remainder>> tee_source::read(std::size_t most) {
-  const std::size_t nbytes = read_size(most);
-  // Its rest would be gone.
-  if (nbytes > left_) co_return errno_code(EMSGSIZE);
+  const result<std::size_t> wanted = read_size(most);
+  if (wanted.error() == std::errc::resource_unavailable_try_again) ++fruitless_;
+  if (!wanted) co_return wanted.error();
+  const std::size_t nbytes = *wanted;
   const bool blocks = in_.in_blocks();
   // O_DIRECT reads whole blocks; those beyond what was asked for are left in the file.
   const std::size_t asked =

@@ -53,7 +53,8 @@ class tee_source {
   // descriptor that does not mean it.
   static constexpr unsigned fruitless_limit = 3;
 
-  std::size_t read_size(std::size_t most) const noexcept;
+  /// How much to read: what there may be at once, or a message whole.
+  result<std::size_t> read_size(std::size_t most) const noexcept;
   void took(std::size_t nbytes) noexcept;
 
   ring& kernel_;

@@ -78,8 +78,9 @@ task<outcome> through_pipe(mover& m) {
     if (filling) {
       const std::size_t nbytes = static_cast<std::size_t>(
           std::min<std::uint64_t>({m.left, lease.capacity_bytes(), m.take_limit_bytes()}));
-      error = m.check_message(nbytes);
-      if (!error) {
+      if (const std::error_code no_message = m.check_message(nbytes)) {
+        moved = no_message;
+      } else {
         fill_direct = m.takes_directly(nbytes);
         moved = co_await splice_once(m, fill_direct, m.in.fd, m.in_at, lease.write_end(), -1,
                                      nbytes, false);
@@ -91,10 +92,6 @@ task<outcome> through_pipe(mover& m) {
                                    nbytes, more);
     }
     lease.busy = false;
-    if (error) {
-      m.stop(error, where);
-      break;
-    }
 
     if (moved && *moved > 0 && filling) {
       m.took(*moved);

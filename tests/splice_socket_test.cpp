@@ -16,8 +16,12 @@
 #include <vector>
 
 #include "support/process.hpp"
+#include "support/scripted_kernel.hpp"
 #include "support/transfers.hpp"
+#include "zc/sleep.hpp"
+#include "zc/tee.hpp"
 #include "zc/timeout.hpp"
+#include "zc/when_all.hpp"
 
 using namespace std::chrono_literals;
 using support::transfer;
@@ -111,6 +115,81 @@ TEST_CASE("splice: a long message arrives whole, or stays where it is") {
         CHECK(support::are_bytes_at(support::contents(out.get()), 0));
       }
     }
+  }
+}
+
+TEST_CASE("splice, tee: a long message that comes at the wrong moment stays where it is") {
+  for (const int type : {int{SOCK_SEQPACKET}, int{SOCK_DGRAM}}) {
+    for (const bool tees : {false, true}) {
+      for (const zc::route route : support::routes) {
+        if (tees && route != zc::route::automatic) continue;
+        // Before each step that there is, until it waits for the message.
+        bool waits = false;
+        int at = 0;
+        for (; !waits; ++at) {
+          CAPTURE(type);
+          CAPTURE(tees);
+          CAPTURE(route);
+          CAPTURE(at);
+          const support::ends pair = message_pair(type | SOCK_NONBLOCK);
+          const zc::fd out = support::empty_file();
+          bool sent = false;
+          zc::context context;
+          support::scripted_kernel kernel;
+          kernel.before_step([&](int step) {
+            if (step != at || sent) return;
+            sent = true;
+            send_whole(pair.second.get(), "ten bytes.");
+          });
+          kernel.stand_before(context);
+          const auto late = [&]() -> zc::task<> {
+            co_await zc::sleep_for(10ms);
+            waits = !sent;
+            sent = true;
+            if (waits) send_whole(pair.second.get(), "ten bytes.");
+          };
+          const auto move = [&]() -> zc::task<> {
+            if (tees) {
+              const std::array<int, 1> outs{out.get()};
+              zc::task<std::vector<zc::transfer>> teeing =
+                  zc::tee(pair.first.get(), outs, {.nbytes = 9});
+              const auto copies = co_await std::move(teeing);
+              CHECK(copies[0].error == std::errc::message_size);
+              CHECK(copies[0].taken == 0);
+            } else {
+              zc::task<zc::transfer> moving =
+                  zc::try_splice(pair.first.get(), out.get(), {.nbytes = 9, .route = route});
+              const zc::transfer done = co_await std::move(moving);
+              CHECK(done.error == std::errc::message_size);
+              CHECK(done.side == zc::side::in);
+              CHECK(done.taken == 0);
+            }
+          };
+          std::vector<zc::task<>> both;
+          both.push_back(late());
+          both.push_back(move());
+          context.run(zc::when_all(std::move(both)));
+          CHECK(support::read_some(pair.first.get(), 10) == "ten bytes.");
+        }
+        CHECK(at >= 2);
+      }
+    }
+  }
+}
+
+TEST_CASE("splice: an error that a UDP socket tells only once is told") {
+  for (const zc::route route : support::routes) {
+    CAPTURE(route);
+    support::ends pair = udp_pair();
+    support::set_nonblocking(pair.first.get(), true);
+    pair.second = {};
+    send_whole(pair.first.get(), "to nobody");
+    const zc::fd out = support::empty_file();
+    const zc::transfer done = zc::run(zc::timeout(
+        5s, zc::try_splice(pair.first.get(), out.get(), {.nbytes = 6, .route = route})));
+    CHECK(done.error == std::errc::connection_refused);
+    CHECK(done.side == zc::side::in);
+    CHECK(done.taken == 0);
   }
 }
 
