@@ -57,7 +57,16 @@ std::optional<ending_rule> refusal(const lane& of, bool ttys_hung_up) {
 struct room {
   std::uint64_t bytes = 0;
   int error = 0;
+  std::uint64_t for_holes = 0;  // and so much more, where holes stay holes
 };
+
+/// What of a transfer to a disk may need no room there. Not to the byte: a page may be part hole,
+/// part data.
+std::uint64_t holes_of(const lane& of) {
+  const std::uint64_t start = start_of(of);
+  if (of.from != kind::sparse || is_forced_splice(of) || start >= sparse_base) return 0;
+  return sparse_base - start + page;
+}
 
 /// What limits this target; more than one limit may be met at the same byte.
 std::vector<room> rooms_of(const schedule& all, const lane& of) {
@@ -66,7 +75,7 @@ std::vector<room> rooms_of(const schedule& all, const lane& of) {
   if (of.to == kind::full) rooms.push_back({0, ENOSPC});
   const std::uint64_t start = out_start_of(of);
   if (of.to == kind::full_disk) {
-    rooms.push_back({of.out_room - std::min(of.out_room, start % page), ENOSPC});
+    rooms.push_back({of.out_room - std::min(of.out_room, start % page), ENOSPC, holes_of(of)});
   }
   if (all.limit == limit::file_size && is_file(of.to)) {
     rooms.push_back({all.limit_at - std::min(all.limit_at, start), EFBIG});
@@ -175,14 +184,14 @@ class rules {
 
   void add_whole() {
     const std::vector<room> rooms = rooms_of(all_, of_);
-    std::uint64_t least = want_;
-    for (const room& each : rooms) least = std::min(least, each.bytes);
-    if (least < want_) {
-      for (const room& each : rooms) {
-        if (each.bytes != least) continue;
-        add({stop_reason::failed, each.error, side::out, least, least, want_});
-      }
-    } else if (!source_waits(of_)) {
+    std::uint64_t most = want_;
+    for (const room& each : rooms) most = std::min(most, each.bytes + each.for_holes);
+    for (const room& each : rooms) {
+      if (each.bytes > most || each.bytes == want_) continue;
+      const std::uint64_t last = std::min(each.bytes + each.for_holes, most);
+      add({stop_reason::failed, each.error, side::out, each.bytes, last, want_});
+    }
+    if (most == want_ && !source_waits(of_)) {
       const bool whole = is_file(of_.from) || (of_.nbytes != zc::to_end && of_.nbytes <= want_);
       const bool tells_by_error = of_.ending == ending::reset && of_.from == kind::tcp;
       if (whole) {

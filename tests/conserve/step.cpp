@@ -396,8 +396,7 @@ std::string pending_signals() {
 observation run_step(const schedule& all, const std::filesystem::path& workspace) {
   observation seen;
   seen.proc_text = proc_text();
-  // ThreadSanitizer starts a thread of its own with the first of ours.
-  std::thread([] {}).join();
+  support::start_first_thread();
   const auto before = open_now();
   const std::size_t threads = support::user_threads();
   {

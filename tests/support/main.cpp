@@ -84,13 +84,7 @@ DOCTEST_REGISTER_LISTENER("baseline", 1, baseline);
 
 int main(int argc, char** argv) {
   ::signal(SIGALRM, on_alarm);
-  // ThreadSanitizer starts a thread of its own with the first of ours: before the first count.
-  pid_t thread = 0;
-  std::thread([&] { thread = ::gettid(); }).join();
-  // A joined thread may stay in /proc for a moment.
-  while (::access(("/proc/self/task/" + std::to_string(thread)).c_str(), F_OK) == 0) {
-    std::this_thread::yield();
-  }
+  support::start_first_thread();
   doctest::Context context(argc, argv);
   const int failed = context.run();
   if (std::getenv("ZC_TEST_TALLY") != nullptr) {

@@ -74,6 +74,15 @@ std::size_t open_descriptors() {
   return count;
 }
 
+void start_first_thread() {
+  pid_t thread = 0;
+  std::thread([&] { thread = ::gettid(); }).join();
+  // A joined thread may stay in /proc for a moment.
+  while (::access(("/proc/self/task/" + std::to_string(thread)).c_str(), F_OK) == 0) {
+    std::this_thread::yield();
+  }
+}
+
 std::size_t user_threads() { return threads_where(false); }
 std::size_t kernel_workers() { return threads_where(true); }
 

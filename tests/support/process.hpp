@@ -15,6 +15,10 @@ unsigned slowdown();
 /// Open descriptors of this process.
 std::size_t open_descriptors();
 
+/// Starts and ends a thread: ThreadSanitizer starts one of its own with the first of ours, which is
+/// to be counted before anything is.
+void start_first_thread();
+
 /// Threads of this process that are not the kernel's own workers for io_uring.
 std::size_t user_threads();
 
