@@ -132,7 +132,8 @@ class server {
 
   std::error_code begin(fd client) {
     try {
-      tasks_.spawn(attend(std::move(client), counted(*this)));
+      // The handler's frame is made here too: want of memory for it is no failure of the handler's.
+      tasks_.spawn(attend(by_.handle(std::move(client)), counted(*this)));
     } catch (const std::bad_alloc&) {
       return errno_code(ENOMEM);
     }
@@ -141,9 +142,9 @@ class server {
   }
 
   // Counted from before it starts.
-  task<> attend(fd client, counted /*one*/) {
+  task<> attend(task<> handling, counted /*one*/) {
     try {
-      co_await by_.handle(std::move(client));
+      co_await std::move(handling);
     } catch (const std::system_error& ended) {
       if (ended.code() != std::errc::operation_canceled || !stop_.stop_requested()) throw;
     }

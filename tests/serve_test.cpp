@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <new>
 #include <string>
 #include <thread>
 #include <vector>
@@ -288,6 +289,27 @@ TEST_CASE("serve: without descriptors left it pauses, says so, and goes on when 
   run_both(here.serve(answer), clients());
   REQUIRE(here.events() == "exhausted accepting draining ");
   CHECK(here.heard[0].error == std::errc::too_many_files_open);
+}
+
+TEST_CASE("serve: without memory to start a handler it closes that connection, and goes on") {
+  site here;
+  int calls = 0;
+  const auto handler = [&](zc::fd client) -> zc::task<> {
+    if (++calls == 1) throw std::bad_alloc();  // as does a frame that is not to be had
+    return answer(std::move(client));
+  };
+  const auto clients = [&]() -> zc::task<> {
+    const zc::fd refused = co_await connect_to(here.port);
+    CHECK(co_await next_byte(refused.get()) == -1);
+    const zc::fd served = co_await connect_to(here.port);
+    co_await send_byte(served.get(), 'a');
+    CHECK(co_await next_byte(served.get()) == 'b');
+    here.stop.request_stop();
+  };
+  run_both(here.serve(handler), clients());
+  REQUIRE(here.events() == "exhausted accepting draining ");
+  CHECK(here.heard[0].error == std::errc::not_enough_memory);
+  CHECK(here.heard[0].connections == 0);
 }
 
 TEST_CASE("serve: its events have names") {

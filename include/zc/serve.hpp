@@ -81,8 +81,9 @@ struct watch_nothing {
 /// `watch(notice)` is called, on the context's thread, when the server stops accepting and when it
 /// goes on: zc itself never logs.
 ///
-/// Where descriptors or memory run out (EMFILE, ENFILE, ENOBUFS, ENOMEM) it stops accepting until a
-/// connection has ended or some time has passed. A connection that was reset before it was accepted
+/// Where descriptors or memory run out (EMFILE, ENFILE, ENOBUFS, ENOMEM; std::bad_alloc when
+/// `handler` is called, which closes that connection) it stops accepting until a connection has
+/// ended or some time has passed. A connection that was reset before it was accepted
 /// is skipped. Whatever else accept(2) says is thrown as std::system_error, as is EINVAL for
 /// `connections = 0`; an exception out of a handler cancels the other connections and is thrown:
 /// handlers catch what they expect. Cancelling serve() cancels every connection at once.
