@@ -56,9 +56,10 @@ class server {
         char memory[4096];
         const zc::result<std::size_t> some =
             co_await zc::op::recv(client.get(), memory, sizeof memory);
-        if (!some || *some == 0) co_return;
+        if (!some || *some == 0) break;
         got.append(memory, *some);
       }
+      client = {};  // or the server would listen to what it has refused for some time
     };
     const auto both = [&]() -> zc::task<> { co_await zc::when_all(serve(), ask()); };
     zc::run(both());

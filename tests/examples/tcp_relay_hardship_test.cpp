@@ -106,9 +106,11 @@ TEST_CASE("examples/tcp_relay: where nobody answers the client is reset, until s
   }
   CHECK(relay.comes_to("refused", 20));
   const backend again(address);
-  const through on = connect_through(relay, again);
-  write_all(on.client.get(), "hello");
-  CHECK(hears(on.server.get(), "hello"));
+  {
+    const through on = connect_through(relay, again);
+    write_all(on.client.get(), "hello");
+    CHECK(hears(on.server.get(), "hello"));
+  }
   const std::string said = relay.stop();
   CHECK(said.find(address + ": Connection refused") != std::string::npos);
   // Not twenty times.
