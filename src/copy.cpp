@@ -112,7 +112,11 @@ task<outcome> copy(mover& m, bool to_the_end) {
           break;
         }
         const std::int64_t at = offset_of(m.in, m.in_at);
-        if (m.in.is == endpoint::kind::socket) {
+        if (m.in.messages) {
+          // At once: by the ring another transfer from the same socket could come in between, and
+          // this one would cut a message that nobody has looked at.
+          moved = as_result(direct_recv(m.kernel(), m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT));
+        } else if (m.in.is == endpoint::kind::socket) {
           moved = co_await op::recv(m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT);
         } else {
           moved = co_await op::read(m.in.fd, buffer.data(), asked, at);

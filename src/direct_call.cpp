@@ -38,6 +38,11 @@ std::optional<int> answered(ring& beside, unsigned& nbytes, Prepare prepare) noe
 
 }  // namespace
 
+result<std::size_t> as_result(int count) noexcept {
+  if (count < 0) return errno_code(-count);
+  return static_cast<std::size_t>(count);
+}
+
 void splice_arguments::prepare(io_uring_sqe& sqe) const noexcept {
   io_uring_prep_splice(&sqe, in, in_at, out, out_at, operation::clamp_length(nbytes), flags);
 }

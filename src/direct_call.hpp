@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "zc/result.hpp"
+
 struct io_uring_sqe;
 
 namespace zc::detail {
@@ -12,6 +14,9 @@ class ring;
 // System calls on the calling thread, each with the arguments and the result of the op of the same
 // name: a count, or -errno. An offset of -1 is NULL. `beside` is the ring whose interposer, if it
 // has one, sees them.
+
+/// What such a call gave.
+result<std::size_t> as_result(int count) noexcept;
 
 struct splice_arguments {
   int in;

@@ -70,10 +70,8 @@ task<result<std::size_t>> tee_source::fill(int write_end, std::size_t most) {
       in_.is == endpoint::kind::pipe || (in_.is == endpoint::kind::socket && !in_.may_block());
   result<std::size_t> filled = std::size_t{0};
   if (direct) {
-    const int count =
-        direct_splice(kernel_, {in_.fd, at_, write_end, -1, nbytes, SPLICE_F_NONBLOCK});
-    filled = count < 0 ? result<std::size_t>(errno_code(-count))
-                       : result<std::size_t>(static_cast<std::size_t>(count));
+    filled =
+        as_result(direct_splice(kernel_, {in_.fd, at_, write_end, -1, nbytes, SPLICE_F_NONBLOCK}));
   } else {
     filled = co_await op::splice(in_.fd, at_, write_end, -1, nbytes, SPLICE_F_NONBLOCK);
   }
@@ -129,7 +127,10 @@ task<result<remainder>> tee_source::read(std::size_t most) {
   // See copy.cpp: the kernel does not always advance a file position.
   const std::int64_t at = positioned ? ::lseek(in_.fd, 0, SEEK_CUR) : at_;
   result<std::size_t> got = std::size_t{0};
-  if (in_.is == endpoint::kind::socket) {
+  if (in_.messages) {
+    // At once: see copy.cpp.
+    got = as_result(direct_recv(kernel_, in_.fd, into.data(), nbytes, MSG_DONTWAIT));
+  } else if (in_.is == endpoint::kind::socket) {
     got = co_await op::recv(in_.fd, into.data(), nbytes, MSG_DONTWAIT);
   } else {
     got = co_await op::read(in_.fd, into.data(), asked, at);

@@ -177,6 +177,43 @@ TEST_CASE("splice, tee: a long message that comes at the wrong moment stays wher
   }
 }
 
+TEST_CASE(
+    "splice, tee: of two that take from one socket, neither cuts what the other looked past") {
+  const auto move = [](int in, int out, zc::route route) -> zc::task<zc::transfer> {
+    return zc::try_splice(in, out, {.nbytes = 9, .route = route});
+  };
+  const auto copy = [](int in, int out) -> zc::task<zc::transfer> {
+    const zc::fd other = support::empty_file();
+    std::vector<int> outs{out, other.get()};
+    auto copies = co_await zc::tee(in, std::move(outs), {.nbytes = 9});
+    co_return std::move(copies[0]);
+  };
+  for (const int type : {int{SOCK_SEQPACKET}, int{SOCK_DGRAM}}) {
+    for (const zc::route route : {zc::route::automatic, zc::route::direct, zc::route::copy}) {
+      for (const bool tees : {false, true}) {
+        if (tees && route != zc::route::automatic) continue;
+        CAPTURE(type);
+        CAPTURE(route);
+        CAPTURE(tees);
+        const support::ends pair = message_pair(type | SOCK_NONBLOCK);
+        send_whole(pair.second.get(), "short");
+        send_whole(pair.second.get(), "ten bytes.");
+        const std::array<zc::fd, 2> outs{support::empty_file(), support::empty_file()};
+        std::vector<zc::task<zc::transfer>> both;
+        for (const zc::fd& out : outs) {
+          both.push_back(zc::timeout(5s, tees ? copy(pair.first.get(), out.get())
+                                              : move(pair.first.get(), out.get(), route)));
+        }
+        for (const zc::transfer& done : zc::run(zc::when_all(std::move(both)))) {
+          CHECK(done.error == std::errc::message_size);
+        }
+        CHECK(support::contents(outs[0].get()) + support::contents(outs[1].get()) == "short");
+        CHECK(support::read_some(pair.first.get(), 10) == "ten bytes.");
+      }
+    }
+  }
+}
+
 TEST_CASE("splice: an error that a UDP socket tells only once is told") {
   for (const zc::route route : support::routes) {
     CAPTURE(route);

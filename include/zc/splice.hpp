@@ -69,7 +69,8 @@ static_assert(std::is_trivially_destructible_v<splice_options>);
 /// could move, ECANCELED when cancelled.
 ///
 /// A datagram or seqpacket socket works at either end, without its boundaries; a message longer
-/// than what is left to take is EMSGSIZE, and stays. A TCP urgent byte is skipped, as by recv(2).
+/// than what is left to take is EMSGSIZE, and stays (but for a forced route::ring, or where another
+/// thread takes from the same socket meanwhile). A TCP urgent byte is skipped, as by recv(2).
 ///
 /// Needs Linux 6.1. See splice(2).
 task<std::uint64_t> splice(int in, int out, splice_options options = {});
