@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -145,6 +146,12 @@ result<endpoint> look_at(int fd, direction use, const struct stat* about) noexce
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || (about == nullptr && ::fstat(fd, &asked) < 0)) return errno_code(errno);
   return classify(fd, use, flags, about != nullptr ? *about : asked);
+}
+
+bool endpoint::may_park(short events) const noexcept {
+  if (!may_block()) return false;
+  pollfd one{fd, events, 0};
+  return ::poll(&one, 1, 0) >= 0 && (one.revents & ~POLLERR) == 0;
 }
 
 std::size_t endpoint::room_bytes() const noexcept {

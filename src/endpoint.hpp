@@ -54,6 +54,11 @@ struct endpoint {
     return (is == kind::socket || is == kind::tty) && !nonblocking;
   }
 
+  /// Whether a splice on the ring could park a kernel worker on it, although waiting for `events`
+  /// has ended: poll(2) tells of errors unasked, and one may be no more than a message in a
+  /// socket's error queue, a timestamp, say.
+  bool may_park(short events) const noexcept;
+
   /// How many bytes can be written in one go without blocking, by a single writer, after poll(2)
   /// said writable.
   std::size_t room_bytes() const noexcept;

@@ -57,6 +57,10 @@ task<outcome> hop(mover& m) {
       co_await breather(*m.env.where);
       // The wait may have been long.
       direct = direct && m.takes_directly(static_cast<std::size_t>(most));
+      if (m.in.may_park(POLLIN) || m.out.may_park(POLLOUT)) {
+        left_off = outcome::copy_some;
+        break;
+      }
     }
     wait_first = false;
     const std::size_t nbytes = static_cast<std::size_t>(

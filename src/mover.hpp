@@ -25,7 +25,7 @@ namespace zc::detail {
 enum class outcome : std::uint8_t {
   over,           // the transfer has ended: mover::done says how
   cannot_splice,  // a descriptor cannot be spliced: copy the rest
-  copy_some,      // no pipe to be had, or a socket that only recv(2) gets past: copy one piece
+  copy_some,      // no pipe, or a socket that only recv(2) or send(2) gets past: copy one piece
   light,          // few bytes at a time between sockets: bounce them
   heavy,          // many at a time: splice them
 };

@@ -72,6 +72,8 @@ task<result<std::size_t>> tee_source::fill(int write_end, std::size_t most) {
   if (direct) {
     filled =
         as_result(direct_splice(kernel_, {in_.fd, at_, write_end, -1, nbytes, SPLICE_F_NONBLOCK}));
+  } else if (in_.may_park(POLLIN)) {
+    filled = errno_code(EAGAIN);  // it would park a kernel worker
   } else {
     filled = co_await op::splice(in_.fd, at_, write_end, -1, nbytes, SPLICE_F_NONBLOCK);
   }

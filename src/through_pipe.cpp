@@ -72,6 +72,12 @@ task<outcome> through_pipe(mover& m) {
       break;
     }
 
+    // Only recv(2) and send(2) can be told not to wait.
+    if (end.may_park(filling ? POLLIN : POLLOUT)) {
+      left_off = outcome::copy_some;
+      break;
+    }
+
     result<std::size_t> moved = std::size_t{0};
     bool more = false;
     lease.busy = true;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -23,6 +24,7 @@
 #include "zc/op/send.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
+#include "zc/tee.hpp"
 #include "zc/timeout.hpp"
 #include "zc/when_all.hpp"
 #include "zc/when_any.hpp"
@@ -237,6 +239,83 @@ TEST_CASE("splice: stalled readers of blocking descriptors park no kernel worker
         co_await all.join();
       };
       zc::run(play(route), {.workers = 8});
+    }
+  }
+}
+
+namespace {
+
+/// A TCP connection whose first socket has a timestamp in its error queue, which nobody reads: from
+/// now on poll(2) always says so.
+support::ends pair_with_a_timestamp() {
+  support::ends pair = support::tcp_pair(0);
+  const unsigned stamps =
+      SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+  REQUIRE(::setsockopt(pair.first.get(), SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof stamps) == 0);
+  REQUIRE(::send(pair.first.get(), "!", 1, 0) == 1);
+  pollfd one{pair.first.get(), 0, 0};
+  REQUIRE(::poll(&one, 1, 5000) == 1);
+  REQUIRE(one.revents == POLLERR);
+  CHECK(support::read_some(pair.second.get(), 1) == "!");
+  return pair;
+}
+
+}  // namespace
+
+TEST_CASE("splice, tee: what is in a socket's error queue parks no kernel worker") {
+  constexpr int stalled = 20;
+  for (const zc::route route : {zc::route::automatic, zc::route::ring}) {
+    // To a file, to a pipe, to two files; from a file, from a pipe.
+    for (const int kind : {0, 1, 2, 3, 4}) {
+      CAPTURE(route);
+      CAPTURE(kind);
+      const zc::fd big = support::file_of(8'000'000);
+      std::vector<support::ends> pairs;
+      std::vector<support::ends> pipes;
+      std::vector<zc::fd> outs;
+      for (int i = 0; i < stalled; ++i) {
+        pairs.push_back(pair_with_a_timestamp());
+        pipes.push_back(support::make_pipe());
+        outs.push_back(support::empty_file());
+        const std::string full(64 * 1024, 'x');
+        while (kind > 2 &&
+               ::send(pairs.back().first.get(), full.data(), full.size(), MSG_DONTWAIT) > 0) {
+        }
+        if (kind == 4) support::write_all(pipes.back().second.get(), "from a pipe");
+      }
+      const auto start = [&](std::size_t at) -> zc::task<zc::transfer> {
+        const int socket = pairs[at].first.get();
+        const zc::splice_options how{.route = route};
+        if (kind == 0) co_return co_await zc::try_splice(socket, outs[at].get(), how);
+        if (kind == 1) co_return co_await zc::try_splice(socket, pipes[at].second.get(), how);
+        if (kind == 3) co_return co_await zc::try_splice(big.get(), socket, how);
+        if (kind == 4) co_return co_await zc::try_splice(pipes[at].first.get(), socket, how);
+        const zc::fd other = support::empty_file();
+        std::vector<int> both{outs[at].get(), other.get()};
+        std::vector<zc::transfer> copies = co_await zc::tee(socket, std::move(both));
+        co_return std::move(copies.front());
+      };
+      const auto play = [&]() -> zc::task<> {
+        zc::scope all;
+        for (std::size_t at = 0; at < pairs.size(); ++at) all.spawn(start(at));
+        co_await zc::sleep_for(100ms);
+        CHECK(all.running() == stalled);
+        const zc::fd out = support::empty_file();
+        const zc::transfer beside = co_await zc::timeout(
+            5s, zc::try_splice(big.get(), out.get(), {.route = zc::route::ring}));
+        CHECK(beside.moved == 8'000'000);
+        if (kind == 0) {
+          // What comes after all arrives.
+          support::write_all(pairs[0].second.get(), "late");
+          for (int i = 0; i < 500 && support::contents(outs[0].get()) != "late"; ++i) {
+            co_await zc::sleep_for(10ms);
+          }
+          CHECK(support::contents(outs[0].get()) == "late");
+        }
+        all.cancel();
+        co_await all.join();
+      };
+      zc::run(play(), {.workers = 8});
     }
   }
 }
