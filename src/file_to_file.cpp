@@ -56,8 +56,8 @@ std::optional<int> answered(const mover& m, std::uint64_t& nbytes) noexcept {
 task<outcome> data_through_pipe(mover& m, std::uint64_t nbytes) {
   const std::uint64_t behind = m.left - nbytes;
   m.left = nbytes;
-  outcome left_off = outcome::copy_some;
-  while (left_off == outcome::copy_some) {
+  outcome left_off = outcome::heavy;
+  while (left_off == outcome::heavy) {
     left_off = co_await through_pipe(m);
     if (left_off == outcome::copy_some) left_off = co_await copy(m, false);
   }

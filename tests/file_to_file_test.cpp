@@ -276,6 +276,17 @@ TEST_CASE("file to file: to another file system all arrives, and holes stay hole
   }
 }
 
+TEST_CASE("file to file: to another file system holes stay holes without a pipe, too") {
+  const files on_disk(place::disk);
+  const zc::fd in = on_disk.make();
+  const zc::fd out = support::empty_file();
+  make_sparse(in.get());
+  zc::context without({.pipes = 0});
+  CHECK(is_whole(without.run(zc::try_splice(in.get(), out.get())), 8 * mebi));
+  CHECK(same(out.get(), 0, in.get(), 0, 8 * mebi));
+  CHECK(allocated_bytes(out.get()) <= 400'000);
+}
+
 TEST_CASE("file to file: a file that makes its content up is no plain one, and arrives") {
   const zc::fd in = support::open_file("/proc/self/maps", O_RDONLY);
   const zc::fd out = support::empty_file();
