@@ -38,10 +38,22 @@ bool turn_is_over(const off_thread_signals& signals, steady_clock::time_point be
   return passed >= whole_turn || (passed >= shared_turn && signals.others_wait());
 }
 
+/// Whether opening and closing the file once more could take something from who holds it: closing
+/// any of its descriptors drops all of this process's POSIX locks on it, and opening it breaks a
+/// lease. Of locks this knows none from another's: both count.
+bool is_claimed(int file) noexcept {
+  struct flock any {};
+  any.l_type = F_WRLCK;
+  any.l_whence = SEEK_SET;
+  if (::fcntl(file, F_OFD_GETLK, &any) < 0 || any.l_type != F_UNLCK) return true;
+  return ::fcntl(file, F_GETLEASE) == F_WRLCK;
+}
+
 /// Another open file of the same: lseek(2) for holes moves the position of the one it is asked of,
 /// and the caller's is not to be touched, not even for a moment. Owns nothing where there is no
-/// /proc or no descriptor left.
+/// /proc or no descriptor left, or where the file is claimed.
 fd reopened(int file) noexcept {
+  if (is_claimed(file)) return {};
   std::array<char, 32> path{};
   std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", file);
   return own_descriptor(fd(::open(path.data(), O_RDONLY | O_CLOEXEC | O_NOCTTY)));

@@ -287,6 +287,37 @@ TEST_CASE("file to file: to another file system holes stay holes without a pipe,
   CHECK(allocated_bytes(out.get()) <= 400'000);
 }
 
+TEST_CASE("file to file: the locks and the lease that this process has on the source stay") {
+  const support::temporary_directory directory;
+  const std::filesystem::path path = directory.path() / "in";
+  const zc::fd in = support::open_file(path, O_RDWR | O_CREAT);
+  make_sparse(in.get());
+
+  struct flock all {};
+  all.l_type = F_RDLCK;
+  all.l_whence = SEEK_SET;
+  REQUIRE(::fcntl(in.get(), F_SETLK, &all) == 0);
+  const zc::fd out = support::empty_file();
+  CHECK(is_whole(transfer(in.get(), out.get()), 8 * mebi));
+  CHECK(same(out.get(), 0, in.get(), 0, 8 * mebi));
+  const int status = support::in_child([&] {
+    struct flock asked {};
+    asked.l_type = F_WRLCK;
+    asked.l_whence = SEEK_SET;
+    const zc::fd other = support::open_file(path, O_RDWR);
+    return ::fcntl(other.get(), F_GETLK, &asked) == 0 && asked.l_type == F_RDLCK ? 0 : 1;
+  });
+  CHECK(support::exited_with(status, 0));
+
+  all.l_type = F_UNLCK;
+  REQUIRE(::fcntl(in.get(), F_SETLK, &all) == 0);
+  REQUIRE(::fcntl(in.get(), F_SETLEASE, F_WRLCK) == 0);
+  const zc::fd next = support::empty_file();
+  // One that is broken ends this program by SIGIO.
+  CHECK(is_whole(transfer(in.get(), next.get()), 8 * mebi));
+  CHECK(::fcntl(in.get(), F_GETLEASE) == F_WRLCK);
+}
+
 TEST_CASE("file to file: a file that makes its content up is no plain one, and arrives") {
   const zc::fd in = support::open_file("/proc/self/maps", O_RDONLY);
   const zc::fd out = support::empty_file();
