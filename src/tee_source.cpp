@@ -107,6 +107,10 @@ result<std::size_t> tee_source::read_size(std::size_t most) const noexcept {
     return static_cast<std::size_t>(std::min<std::uint64_t>({left_, most, piece_bytes}));
   }
   const int length = direct_message_length(kernel_, in_.fd);
+  // See mover::check_message().
+  if (length == -EOPNOTSUPP && left_ >= endpoint::message_limit_bytes) {
+    return endpoint::message_limit_bytes;
+  }
   // Without one recv(2) would meet what comes in between, however long that is.
   if (length < 0) return errno_code(-length);
   // Its rest would be gone.

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/eventfd.h>
@@ -208,6 +209,41 @@ TEST_CASE(
           CHECK(done.error == std::errc::message_size);
         }
         CHECK(support::contents(outs[0].get()) + support::contents(outs[1].get()) == "short");
+        CHECK(support::read_some(pair.first.get(), 10) == "ten bytes.");
+      }
+    }
+  }
+}
+
+TEST_CASE("splice, tee: where a socket lets nobody look at a message, any that has room arrives") {
+  for (const bool tees : {false, true}) {
+    // All there is, or no more than the message.
+    for (const std::uint64_t nbytes : {zc::to_end, std::uint64_t{10}}) {
+      CAPTURE(tees);
+      CAPTURE(nbytes);
+      support::ends pair = message_pair(SOCK_SEQPACKET | SOCK_NONBLOCK);
+      send_whole(pair.second.get(), "ten bytes.");
+      pair.second = {};
+      const std::array<zc::fd, 2> outs{support::empty_file(), support::empty_file()};
+      zc::context context;
+      support::scripted_kernel kernel(
+          {.what = support::fault::kind::error, .error = EOPNOTSUPP, .opcode = IORING_OP_RECV});
+      kernel.stand_before(context);
+      zc::transfer done;
+      if (tees) {
+        done = std::move(
+            context.run(zc::tee(pair.first.get(), std::vector<int>{outs[0].get(), outs[1].get()},
+                                {.nbytes = nbytes}))[0]);
+      } else {
+        done = context.run(zc::try_splice(pair.first.get(), outs[0].get(), {.nbytes = nbytes}));
+      }
+      CHECK(kernel.met());
+      if (nbytes == zc::to_end) {
+        CHECK(done.reason == zc::stop_reason::end_of_file);
+        CHECK(support::contents(outs[0].get()) == "ten bytes.");
+      } else {
+        CHECK(done.error == std::errc::operation_not_supported);
+        CHECK(done.taken == 0);
         CHECK(support::read_some(pair.first.get(), 10) == "ten bytes.");
       }
     }
