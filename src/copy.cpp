@@ -1,14 +1,19 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <climits>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <span>
 #include <utility>
 
 #include "aligned_memory.hpp"
+#include "leased_pipe.hpp"
 #include "mover.hpp"
 #include "zc/op/read.hpp"
 #include "zc/op/recv.hpp"
@@ -71,6 +76,28 @@ std::size_t read_size(const mover& m) noexcept {
   return static_cast<std::size_t>(std::min<std::uint64_t>({m.left, most, m.take_limit_bytes()}));
 }
 
+/// Takes less from a pipe than a packet may be. Of one that is longer (pipe2(2), O_DIRECT) read(2)
+/// would drop the rest, and a splice leaves it. False where there is no pipe to be had for that.
+bool take_part(const mover& m, std::span<std::byte> into, result<std::size_t>& taken) {
+  leased_pipe between;
+  if (!between.take(m.pipes())) return false;
+  taken = as_result(direct_splice(
+      m.kernel(), {m.in.fd, -1, between.write_end(), -1, into.size(), SPLICE_F_NONBLOCK}));
+  between.holds = taken ? *taken : 0;
+  while (between.holds > 0) {
+    // Never blocks: the bytes are there, and nobody else reads.
+    const ssize_t got = ::read(between.read_end(), into.data(), between.holds);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      taken = errno_code(got < 0 ? errno : EIO);
+      break;
+    }
+    into = into.subspan(static_cast<std::size_t>(got));
+    between.holds -= static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
 }  // namespace
 
 // Each time round is one move: a read into the empty buffer, or a write of what is in it.
@@ -118,7 +145,8 @@ task<outcome> copy(mover& m, bool to_the_end) {
           moved = as_result(direct_recv(m.kernel(), m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT));
         } else if (m.in.is == endpoint::kind::socket) {
           moved = co_await op::recv(m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT);
-        } else {
+        } else if (m.in.is != endpoint::kind::pipe || nbytes >= PIPE_BUF ||
+                   !take_part(m, {buffer.data(), nbytes}, moved)) {
           moved = co_await op::read(m.in.fd, buffer.data(), asked, at);
         }
         if (moved && *moved > 0) {

@@ -278,6 +278,27 @@ TEST_CASE("splice: reports the route that the bytes took") {
   }
 }
 
+TEST_CASE("splice: of a packet that is longer than what is asked for the rest stays in the pipe") {
+  const support::temporary_directory directory;
+  for (const zc::route route : support::routes) {
+    for (const bool appends : {false, true}) {
+      if (appends && route != zc::route::automatic) continue;
+      CAPTURE(route);
+      CAPTURE(appends);
+      const support::ends pipe = support::make_pipe(O_DIRECT);
+      support::write_all(pipe.second.get(), "0123456789");
+      support::write_all(pipe.second.get(), "abc");
+      const int flags = O_RDWR | O_CREAT | O_TRUNC | (appends ? O_APPEND : 0);
+      const zc::fd out = support::open_file(directory.path() / "out", flags);
+      const zc::transfer done =
+          transfer(pipe.first.get(), out.get(), {.nbytes = 4, .route = route});
+      CHECK(done.moved == 4);
+      CHECK(support::contents(out.get()) == "0123");
+      CHECK(support::read_some(pipe.first.get(), 9) == "456789abc");
+    }
+  }
+}
+
 TEST_CASE("splice: every size around a boundary arrives whole, from and to anything") {
   // A page is 4096 bytes, a pipe of ours 262144, a copy 65536, a pipe of the caller's 65536.
   for (const std::size_t size :
