@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <array>
@@ -121,6 +122,7 @@ class relaying final : public detail::joiner, private detail::onlooker {
   detail::environment env_;
   std::array<relay_end, 2> ends_;
   relay_options options_;
+  std::array<bool, 2> is_one_{};    // it reads from what it writes to, whatever the two numbers
   std::array<bool, 2> can_die_{};   // a socket with a connection
   std::array<bool, 2> was_shut_{};  // by the caller, for writing
   std::array<bool, 2> want_lookout_{};
@@ -154,6 +156,8 @@ void relaying::refuse(std::size_t way, std::error_code error, side where) noexce
 }
 
 bool relaying::resolve() noexcept {
+  std::array<std::pair<dev_t, ino_t>, 2> reads{};
+  std::array<std::pair<dev_t, ino_t>, 2> writes{};
   for (const std::size_t way : {std::size_t{0}, std::size_t{1}}) {
     const result<endpoint> in = detail::look_at(in_of(way), detail::direction::reading);
     const result<endpoint> out = detail::look_at(out_of(way), detail::direction::writing);
@@ -162,8 +166,11 @@ bool relaying::resolve() noexcept {
       return false;
     }
     can_die_[other(way)] = out->is == endpoint::kind::socket && !out->datagrams;
+    reads[way] = {in->device, in->inode};
+    writes[other(way)] = {out->device, out->inode};
     was_shut_[way] = in->is == endpoint::kind::socket && is_shut(in_of(way));
   }
+  is_one_ = {reads[0] == writes[0], reads[1] == writes[1]};
   if (ends_[0].in != ends_[1].in) return true;
   refuse(0, errno_code(EINVAL), side::none);
   return false;
@@ -182,7 +189,7 @@ void relaying::start() {
          .progress = each == 0 ? options_.progress_a_to_b : options_.progress_b_to_a},
         *this);
     // Reading from the one descriptor does not tell what becomes of the other.
-    if (ends_[each].in != ends_[each].out) want_lookout(each);
+    if (!is_one_[each]) want_lookout(each);
   }
   for (const std::size_t each : {std::size_t{0}, std::size_t{1}}) {
     start(ways_[each].promise(), way_scopes_[each]);
@@ -290,7 +297,7 @@ void relaying::source_ended(std::size_t way) noexcept {
 void relaying::way_failed(std::size_t way) noexcept {
   const std::size_t end = other(way);
   const bool gone = done(way).side == side::out && (events_of(out_of(way)) & POLLHUP) != 0;
-  if (gone && ends_[end].in == ends_[end].out) {
+  if (gone && is_one_[end]) {
     linger_for(end);
   } else {
     stop();
@@ -301,7 +308,7 @@ void relaying::end_died(std::size_t end) noexcept {
   way_scopes_[other(end)].request();
   linger_for(end);
   // What is read for it from elsewhere is nothing that it had sent.
-  if (ends_[end].in != ends_[end].out) stop();
+  if (!is_one_[end]) stop();
   wake();
 }
 

@@ -362,8 +362,9 @@ namespace {
 /// The server says as much as fits and then leaves; the client has read none of it.
 struct farewell {
   bool tcp;
-  bool in_good_order;   // else with bytes unread, which resets
-  bool spoken_to_last;  // the client writes just before the server leaves, else after that
+  bool in_good_order;    // else with bytes unread, which resets
+  bool spoken_to_last;   // the client writes just before the server leaves, else after that
+  bool doubled = false;  // the relay reads from one descriptor and writes to its duplicate
 };
 
 int unread_by(int socket) {
@@ -376,16 +377,22 @@ void check_farewell(zc::route route, int flags, farewell how) {
   CAPTURE(how.tcp);
   CAPTURE(how.in_good_order);
   CAPTURE(how.spoken_to_last);
+  CAPTURE(how.doubled);
   line on = make_line(how.tcp, flags);
   limit_buffers(on, 64 * 1024);
   const int room = 1 << 20;
   ::setsockopt(on.server.get(), SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+  const zc::fd second(::fcntl(on.near_server.get(), F_DUPFD_CLOEXEC, 0));
+  const zc::relay_end server(on.near_server.get(), (how.doubled ? second : on.near_server).get());
   zc::relay_result done;
   intake at_client;
   std::uint64_t said = 0;
+  const auto relaying = [&]() -> zc::task<> {
+    done = co_await zc::relay(on.near_client.get(), server, {.route = route});
+  };
   const auto play = [&]() -> zc::task<> {
     zc::scope moving;
-    moving.spawn(relay_on(on, {.route = route}, done));
+    moving.spawn(relaying());
     zc::scope saying;
     saying.spawn(give_out(on.server.get(), 300'000, from_server, said));
     co_await zc::sleep_for(20ms);
@@ -437,6 +444,7 @@ TEST_CASE("relay: what a dead peer had sent before still arrives, and then the e
     for (const bool spoken_to_last : {false, true}) {
       check_farewell(route, flags, {false, false, spoken_to_last});
       check_farewell(route, flags, {true, false, spoken_to_last});
+      check_farewell(route, flags, {false, false, spoken_to_last, true});
     }
     // To write to a TCP peer that has closed makes it reset.
     check_farewell(route, flags, {false, true, false});
