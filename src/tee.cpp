@@ -250,11 +250,15 @@ task<std::error_code> pass_on(tee_call& call) {
   co_return std::error_code();
 }
 
+/// What the slowest has accepted, of those that have not failed; while there are any.
 void show_progress(tee_call& call) noexcept {
   if (call.asked.progress == nullptr) return;
-  call.for_live([&](const tee_target& to) {
-    call.asked.progress->moved.store(to.done.moved, std::memory_order_relaxed);
-  });
+  std::uint64_t least = to_end;
+  for (const tee_target& to : call.targets) {
+    if (to.done.reason != stop_reason::failed) least = std::min(least, to.done.moved);
+  }
+  if (least == to_end) return;
+  call.asked.progress->moved.store(least, std::memory_order_relaxed);
 }
 
 /// Whether there is more to do: ends the targets if not.

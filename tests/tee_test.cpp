@@ -758,6 +758,25 @@ TEST_CASE("tee: progress is what every target has accepted") {
   CHECK(seen.total == 0);
 }
 
+TEST_CASE("tee: progress is no more than what one that was stopped has accepted") {
+  const zc::fd in = support::file_of(100'000);
+  const zc::fd file = support::empty_file();
+  const support::ends full = support::make_pipe();  // nobody reads from it
+  const std::vector<int> outs{file.get(), full.second.get()};
+  zc::progress seen;
+  for (const bool at_once : {false, true}) {
+    CAPTURE(at_once);
+    const zc::splice_flags flags = at_once ? zc::splice_flags::nonblock : zc::splice_flags::none;
+    zc::task<std::vector<zc::transfer>> work =
+        zc::tee(in.get(), outs, {.flags = flags, .progress = &seen});
+    const std::vector<zc::transfer> copies = zc::run(zc::timeout(20ms, std::move(work)));
+    CHECK(copies[1].reason ==
+          (at_once ? zc::stop_reason::would_block : zc::stop_reason::timed_out));
+    CHECK(copies[0].moved == copies[0].taken);
+    CHECK(seen.moved == copies[1].moved);
+  }
+}
+
 TEST_CASE("tee: a huge one leaves the loop to others") {
   const zc::fd in = support::file_of(16'000'000);
   std::array<zc::fd, 4> outs;
