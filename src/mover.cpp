@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <limits>
 
 #include "ending.hpp"
+#include "peer_death.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::detail {
@@ -211,8 +213,14 @@ std::size_t mover::take_limit_bytes() const noexcept {
   return std::max(room / endpoint::block_bytes, std::size_t{1}) * endpoint::block_bytes;
 }
 
+bool ready::for_room() const noexcept { return &end_ == &mover_.out && events_ == POLLOUT; }
+
 void ready::prepare(io_uring_sqe& sqe) noexcept {
-  io_uring_prep_poll_add(&sqe, end_.fd, static_cast<unsigned>(events_));
+  if (for_room() && mover_.room_set) {
+    io_uring_prep_poll_add(&sqe, mover_.room_set.get(), POLLIN);
+  } else {
+    io_uring_prep_poll_add(&sqe, end_.fd, static_cast<unsigned>(events_));
+  }
 }
 
 bool ready::await_ready() noexcept {
@@ -229,8 +237,13 @@ bool ready::await_ready() noexcept {
 }
 
 std::error_code ready::await_resume() noexcept {
+  if (raw() < 0) return errno_code(-raw());
   // Errors and hang-ups count as ready: the move that follows says what they are.
-  return raw() < 0 ? errno_code(-raw()) : std::error_code();
+  const bool half_closed = (raw() & (events_ | POLLERR | POLLHUP | POLLRDHUP)) == POLLRDHUP;
+  if (!for_room() || !half_closed || mover_.half_closed) return {};
+  mover_.half_closed = true;
+  mover_.room_set = set_of_events(end_.fd, EPOLLOUT);
+  return mover_.room_set ? errno_code(EINTR) : std::error_code();
 }
 
 splice_once::splice_once(const mover& m, bool direct, int from, std::int64_t from_at, int to,

@@ -16,6 +16,7 @@
 #include "zc/counters.hpp"
 #include "zc/detail/breather.hpp"
 #include "zc/detail/operation.hpp"
+#include "zc/fd.hpp"
 #include "zc/splice.hpp"
 #include "zc/transfer.hpp"
 
@@ -65,8 +66,10 @@ struct mover {
   splice_options asked;
   environment env;
   transfer done;
-  remainder staged;     // taken, not moved, in memory
-  bool corked = false;  // the last bytes went with SPLICE_F_MORE, but more need not follow
+  remainder staged;          // taken, not moved, in memory
+  bool corked = false;       // the last bytes went with SPLICE_F_MORE, but more need not follow
+  bool half_closed = false;  // the peer of `out` says no more: see ready
+  fd room_set;               // then: readable when `out` has room
   onlooker* seen_by = nullptr;
   ready_targets* batch_targets = nullptr;  // where it is one of a batch
 
@@ -175,18 +178,24 @@ task<outcome> bounce(mover& m);
 task<outcome> copy(mover& m, bool to_the_end);
 
 /// `co_await ready(m, end, POLLIN)`: waits for a descriptor, holding up neither the thread nor a
-/// kernel worker. No error when it is ready; EAGAIN when it is not and the caller said nonblock.
+/// kernel worker. No error when it is ready; EAGAIN when it is not and the caller said nonblock;
+/// EINTR when that is to be asked once more.
+///
+/// A poll on the ring ends with POLLRDHUP, asked for or not: where the peer has half-closed, that
+/// says nothing about room. From then on the transfer waits for room with an epoll set of its own,
+/// or, where none is to be had, asks again and again, with pauses.
 class ready : public operation {
  public:
-  ready(const mover& m, const endpoint& end, short events) noexcept
+  ready(mover& m, const endpoint& end, short events) noexcept
       : mover_(m), end_(end), events_(events) {}
   bool await_ready() noexcept;
   std::error_code await_resume() noexcept;
 
  private:
   void prepare(io_uring_sqe& sqe) noexcept override;
+  bool for_room() const noexcept;
 
-  const mover& mover_;
+  mover& mover_;
   const endpoint& end_;
   short events_;
 };

@@ -24,10 +24,11 @@ bool is_dead(unsigned events) noexcept {
   return (events & both) == both;
 }
 
-fd set_of_deaths(int fd) noexcept {
+fd set_of_events(int fd, std::uint32_t events) noexcept {
   zc::fd set = own_descriptor(zc::fd(::epoll_create1(EPOLL_CLOEXEC)));
-  epoll_event nothing_else{};
-  if (set && ::epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &nothing_else) < 0) set = {};
+  epoll_event asked{};
+  asked.events = events;
+  if (set && ::epoll_ctl(set.get(), EPOLL_CTL_ADD, fd, &asked) < 0) set = {};
   return set;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <system_error>
 
 #include "zc/fd.hpp"
@@ -14,9 +15,9 @@ unsigned events_of(int fd) noexcept;
 /// message in the socket's error queue.
 bool is_dead(unsigned events) noexcept;
 
-/// An epoll set that is readable when `fd` has met an error or hung up. False where none is to be
-/// had.
-fd set_of_deaths(int fd) noexcept;
+/// An epoll set that is readable when `fd` has one of these events, has met an error or hung up.
+/// False where none is to be had. Unlike a poll on the ring it does not mind POLLRDHUP.
+fd set_of_events(int fd, std::uint32_t events) noexcept;
 
 /// The error that a socket died of; `unknown` where somebody has heard of it already. Takes it
 /// away: nobody else does.

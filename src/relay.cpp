@@ -36,7 +36,7 @@ using detail::errno_code;
 using detail::events_of;
 using detail::is_dead;
 using detail::is_shut;
-using detail::set_of_deaths;
+using detail::set_of_events;
 using detail::was_reset;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
@@ -231,7 +231,7 @@ task<> relaying::look_out(relaying& of, std::size_t end) {
     events = events_of(fd);
     if ((events & (POLLERR | POLLHUP)) != 0 || of.over_[other(end)] || deaths) break;
     // It has half-closed: from now on a poll on the ring ends with POLLRDHUP, asked for or not.
-    deaths = set_of_deaths(fd);
+    deaths = set_of_events(fd, 0);
   } while (deaths);
   if (is_dead(events)) of.end_died(end);
 }

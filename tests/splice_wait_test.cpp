@@ -200,6 +200,43 @@ TEST_CASE("splice: a stalled reader costs no CPU, on any route") {
   }
 }
 
+namespace {
+
+struct stalled {
+  std::uint64_t moved;
+  std::uint64_t would_block;  // moves in vain
+};
+
+/// A transfer to a reader that never reads, and may have said its last.
+stalled run_stalled(zc::route route, int flags, bool half_closed) {
+  const support::ends out = support::unix_pair(flags);
+  if (half_closed) ::shutdown(out.second.get(), SHUT_WR);
+  const zc::fd in = support::file_of(1'000'000);
+  zc::context context;
+  zc::task<zc::transfer> work = zc::try_splice(in.get(), out.first.get(), {.route = route});
+  const zc::transfer done = context.run(zc::timeout(100ms, std::move(work)));
+  CHECK(done.reason == zc::stop_reason::timed_out);
+  return {done.moved, context.counters().would_block};
+}
+
+}  // namespace
+
+// A poll on the ring ends with POLLRDHUP, asked for or not. Whoever takes that for room parks a
+// kernel worker in a blocking socket, with more than there was room for, or tries again and again.
+TEST_CASE("splice: for room at a peer that has half-closed it waits as for any other's") {
+  for (const zc::route route : support::routes) {
+    for (const int flags : {0, int{SOCK_NONBLOCK}}) {
+      if (!serves(route, flags)) continue;
+      CAPTURE(route);
+      CAPTURE(flags);
+      const stalled open = run_stalled(route, flags, false);
+      const stalled half_closed = run_stalled(route, flags, true);
+      CHECK(half_closed.moved == open.moved);
+      CHECK(half_closed.would_block <= open.would_block + 1);
+    }
+  }
+}
+
 TEST_CASE("splice: stalled readers of blocking descriptors park no kernel worker") {
   // More of them than a context has workers: had each parked one, nothing else could be spliced.
   constexpr int stalled = 40;

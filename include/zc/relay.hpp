@@ -63,7 +63,8 @@ static_assert(std::is_trivially_destructible_v<relay_end>);
 ///
 /// An idle relay holds no pipe, no kernel worker and no buffer, and wakes up once per idle_timeout.
 /// Where one end has half-closed and the other has not, it holds one descriptor of its own (an
-/// epoll set); where none is to be had, the death of that end is noticed with the next byte for it.
+/// epoll set), and as splice() another one; where none is to be had, the death of that end is
+/// noticed with the next byte for it.
 /// Refused before a byte moves: as splice(), either way; EINVAL where both ends read from the same
 /// descriptor. Datagram sockets have no end.
 ///

@@ -70,7 +70,9 @@ static_assert(std::is_trivially_destructible_v<splice_options>);
 ///
 /// A datagram or seqpacket socket works at either end, without its boundaries; a message longer
 /// than what is left to take is EMSGSIZE, and stays (but for a forced route::ring, or where another
-/// thread takes from the same socket meanwhile). A TCP urgent byte is skipped, as by recv(2).
+/// thread takes from the same socket meanwhile). A TCP urgent byte is skipped, as by recv(2). Once
+/// it had to wait for room at a peer that has half-closed, it holds one descriptor of its own (an
+/// epoll set); where none is to be had, it asks again every millisecond.
 ///
 /// Needs Linux 6.1. See splice(2).
 task<std::uint64_t> splice(int in, int out, splice_options options = {});
