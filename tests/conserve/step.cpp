@@ -210,22 +210,6 @@ void arrange_events(lane_run& run, peers& others) {
   }
 }
 
-/// A context; tests beside this one may switch io_uring off for a moment.
-std::unique_ptr<zc::context> make_context(const schedule& all) {
-  const auto until = steady::now() + 10s;
-  for (;;) {
-    try {
-      return std::make_unique<zc::context>(zc::context_options{.entries = all.entries,
-                                                               .pipes = all.pipes,
-                                                               .pipe_bytes = all.pipe_bytes,
-                                                               .workers = all.workers});
-    } catch (const std::system_error& error) {
-      if (error.code() != std::errc::operation_not_permitted || steady::now() > until) throw;
-      std::this_thread::sleep_for(20ms);
-    }
-  }
-}
-
 void prepare(lane_run& run, peers& others, const std::filesystem::path& workspace) {
   run.others = &others;
   run.in = make_source(run.plan, run.salt, workspace);
@@ -393,6 +377,18 @@ std::string pending_signals() {
 
 }  // namespace
 
+std::unique_ptr<zc::context> make_context(zc::context_options options) {
+  const auto until = steady::now() + 10s;
+  for (;;) {
+    try {
+      return std::make_unique<zc::context>(options);
+    } catch (const std::system_error& error) {
+      if (error.code() != std::errc::operation_not_permitted || steady::now() > until) throw;
+      std::this_thread::sleep_for(20ms);
+    }
+  }
+}
+
 observation run_step(const schedule& all, const std::filesystem::path& workspace) {
   observation seen;
   seen.proc_text = proc_text();
@@ -415,7 +411,10 @@ observation run_step(const schedule& all, const std::filesystem::path& workspace
       std::unique_ptr<process_limit> limited;
       // Descriptors run out for the transfers, not for the context itself.
       if (all.limit == limit::plain_user) limited = std::make_unique<process_limit>(all);
-      const std::unique_ptr<zc::context> owned = make_context(all);
+      const std::unique_ptr<zc::context> owned = make_context({.entries = all.entries,
+                                                               .pipes = all.pipes,
+                                                               .pipe_bytes = all.pipe_bytes,
+                                                               .workers = all.workers});
       zc::context& context = *owned;
       if (all.limit != limit::plain_user) limited = std::make_unique<process_limit>(all);
       {

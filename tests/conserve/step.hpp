@@ -3,11 +3,13 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "conserve/schedule.hpp"
+#include "zc/context.hpp"
 #include "zc/transfer.hpp"
 
 namespace conserve {
@@ -47,6 +49,9 @@ struct observation {
   std::size_t pipes_lent = 0;
   std::string left_over;  // descriptors, threads and signals that were not there before
 };
+
+/// A context; tests beside this one may switch io_uring off for a moment.
+std::unique_ptr<zc::context> make_context(zc::context_options options);
 
 /// Runs the transfers of a schedule in this process, which may not be the same afterwards: see
 /// process_limit. Files are made in `workspace`.
