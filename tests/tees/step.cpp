@@ -7,12 +7,12 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <stop_token>
 
 #include "conserve/ends.hpp"
-#include "conserve/guard.hpp"
 #include "conserve/peers.hpp"
 #include "conserve/planted_fault.hpp"
 #include "conserve/step.hpp"
@@ -36,6 +36,7 @@ constexpr auto patience = 20s;
 /// One tee while it runs. It has a lane for each target; the first feeds the source.
 struct tee_run {
   const tee_plan* plan = nullptr;
+  const std::filesystem::path* workspace = nullptr;
   std::size_t first_lane = 0;
   conserve::end source;
   std::vector<conserve::end> targets;
@@ -56,7 +57,7 @@ struct tee_run {
 
 void prepare_target(tee_run& run, std::size_t index) {
   const lane& plan = run.plan->targets[index];
-  run.targets.push_back(conserve::make_target(plan, 0, conserve::workspace()));
+  run.targets.push_back(conserve::make_target(plan, 0, *run.workspace));
   peers::pair& pair = run.at(index);
   pair.in.plan = run.plan->source;
   pair.in.done = true;
@@ -72,7 +73,7 @@ void prepare_target(tee_run& run, std::size_t index) {
 }
 
 void prepare(tee_run& run, unsigned salt) {
-  run.source = conserve::make_source(run.plan->source, salt, conserve::workspace());
+  run.source = conserve::make_source(run.plan->source, salt, *run.workspace);
   for (std::size_t i = 0; i < run.plan->targets.size(); ++i) prepare_target(run, i);
   conserve::feeder& feeder = run.at(0).in;
   feeder.salt = salt;
@@ -188,7 +189,7 @@ unsigned salt_of(const plan& all, std::size_t tee) {
 
 observation run(const plan& all) {
   observation seen;
-  conserve::workspace();
+  const support::temporary_directory workspace;
   const std::size_t descriptors = support::open_descriptors();
   {
     std::size_t lanes = 0;
@@ -200,6 +201,7 @@ observation run(const plan& all) {
       runs.push_back(std::make_unique<tee_run>());
       tee_run& made = *runs.back();
       made.plan = &all.tees[i];
+      made.workspace = &workspace.path();
       made.first_lane = lanes;
       made.others = &others;
       lanes += made.plan->targets.size();
