@@ -150,8 +150,12 @@ class rules {
     if (no_target) add(refused(EINVAL, side::out));
     if (no_source) add(refused(EINVAL, side::in));
     if (!no_source && !no_target) return false;
-    // Without a pipe to be had even a forced route copies.
-    if (may_lack_pipe() && of_.from != kind::pipe && of_.to != kind::pipe) return false;
+    // Without a pipe to be had even a forced route copies, until there is one.
+    if (may_lack_pipe() && of_.from != kind::pipe && of_.to != kind::pipe) {
+      if (no_source) may_fail(EINVAL, side::in);
+      if (no_target) may_fail(EINVAL, side::out);
+      return false;
+    }
     // It may have to wait before it can try.
     add_cut();
     if (has_peer(of_.from) || has_peer(of_.to)) {
