@@ -8,6 +8,7 @@
 
 #include "conserve/ends.hpp"
 #include "conserve/expect.hpp"
+#include "support/drawer.hpp"
 #include "support/sanitizers.hpp"
 
 namespace conserve {
@@ -20,16 +21,9 @@ constexpr std::array<std::uint64_t, 14> boundaries{
     0,         1,          512,        4096,       8192,        16'384,      32'768,
     64 * 1024, 128 * 1024, 256 * 1024, 512 * 1024, 1024 * 1024, 2048 * 1024, 3 * 1024 * 1024};
 
-class drawer {
+class drawer : public support::drawer {
  public:
-  explicit drawer(std::uint64_t seed) : random_(seed) {}
-
-  std::uint64_t below(std::uint64_t limit) { return limit == 0 ? 0 : random_() % limit; }
-  bool one_in(std::uint64_t n) { return below(n) == 0; }
-  template <class Some>
-  auto pick(const Some& from) {
-    return from[below(from.size())];
-  }
+  using support::drawer::drawer;
 
   /// Mostly small, mostly near a boundary.
   std::uint64_t size() {
@@ -47,21 +41,6 @@ class drawer {
         return below(std::max<std::uint64_t>(at, 300));
     }
   }
-
-  /// A length of time that may be about as long as the transfer.
-  std::uint32_t microseconds() {
-    static constexpr std::array<std::uint64_t, 4> scales{50, 500, 3000, 20'000};
-    return static_cast<std::uint32_t>(1 + below(pick(scales)));
-  }
-
-  std::uint32_t pieces() {
-    static constexpr std::array<std::uint32_t, 8> usual{1,    7,    536,    1448,
-                                                        4096, 5000, 30'000, 65'536};
-    return pick(usual);
-  }
-
- private:
-  std::mt19937_64 random_;
 };
 
 void draw_call(drawer& random, lane& of) {
@@ -128,8 +107,8 @@ void draw_peers(drawer& random, lane& of) {
   static constexpr std::array<std::uint32_t, 4> buffers{4096, 8192, 16'384, 100'000};
   if (random.one_in(6)) of.in_buffer = random.pick(buffers);
   if (random.one_in(6)) of.out_buffer = random.pick(buffers);
-  if (random.one_in(3)) of.feed_bytes = random.pieces();
-  if (random.one_in(3)) of.read_bytes = random.pieces();
+  if (random.one_in(3)) of.feed_bytes = random.piece();
+  if (random.one_in(3)) of.read_bytes = random.piece();
   if (random.one_in(6)) of.feed_pause_us = random.microseconds() / 4;
   if (random.one_in(6)) of.read_pause_us = random.microseconds() / 4;
   static constexpr std::array<ending, 8> endings{

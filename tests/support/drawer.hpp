@@ -15,6 +15,7 @@ class drawer {
                         static_cast<std::uint32_t>(step), static_cast<std::uint32_t>(step >> 32)};
     random_.seed(mixed);
   }
+  explicit drawer(std::uint64_t seed) : random_(seed) {}
 
   std::uint64_t below(std::uint64_t limit) { return limit == 0 ? 0 : random_() % limit; }
   bool one_in(std::uint64_t n) { return below(n) == 0; }
@@ -37,11 +38,16 @@ class drawer {
     return static_cast<std::uint32_t>(1 + below(pick(scales)));
   }
 
-  /// How much at a time, so that `size` takes no more than some thousand times.
-  std::uint32_t piece(std::uint64_t size) {
+  /// How much at a time.
+  std::uint32_t piece() {
     static constexpr std::array<std::uint32_t, 8> usual{1,    7,    536,    1448,
                                                         4096, 5000, 30'000, 65'536};
-    return std::max(pick(usual), static_cast<std::uint32_t>(size / 2000));
+    return pick(usual);
+  }
+
+  /// The same, so that `size` takes no more than some thousand times.
+  std::uint32_t piece(std::uint64_t size) {
+    return std::max(piece(), static_cast<std::uint32_t>(size / 2000));
   }
 
   /// A pause after each of them, so that all pauses together are some ten milliseconds.
