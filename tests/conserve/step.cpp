@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <stop_token>
@@ -387,6 +389,24 @@ std::unique_ptr<zc::context> make_context(zc::context_options options) {
       std::this_thread::sleep_for(20ms);
     }
   }
+}
+
+std::string run_beside(peers& others, zc::context_options options,
+                       const std::function<zc::task<>()>& work, std::chrono::seconds bound,
+                       const std::string& plan) {
+  const std::unique_ptr<zc::context> context = make_context(options);
+  others.arrange({0,
+                  bound,
+                  [&plan] {
+                    std::fprintf(stderr, "hangs: %s\n", plan.c_str());
+                    std::abort();
+                  },
+                  {}});
+  others.start();
+  context->run(work());
+  others.join();
+  const std::size_t lent = pipes_lent(*context);
+  return lent == 0 ? std::string() : " pipes lent: " + std::to_string(lent);
 }
 
 observation run_step(const schedule& all, const std::filesystem::path& workspace) {

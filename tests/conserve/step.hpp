@@ -3,13 +3,16 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <system_error>
 #include <vector>
 
+#include "conserve/peers.hpp"
 #include "conserve/schedule.hpp"
 #include "zc/context.hpp"
+#include "zc/task.hpp"
 #include "zc/transfer.hpp"
 
 namespace conserve {
@@ -52,6 +55,12 @@ struct observation {
 
 /// A context; tests beside this one may switch io_uring off for a moment.
 std::unique_ptr<zc::context> make_context(zc::context_options options);
+
+/// Runs `work` on such a context, beside its peers. Where they have not ended within `bound` it
+/// prints `plan` and aborts. Says what pipes were still lent at the end.
+std::string run_beside(peers& others, zc::context_options options,
+                       const std::function<zc::task<>()>& work, std::chrono::seconds bound,
+                       const std::string& plan);
 
 /// Runs the transfers of a schedule in this process, which may not be the same afterwards: see
 /// process_limit. Files are made in `workspace`.

@@ -5,15 +5,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <stop_token>
 #include <thread>
 
 #include "conserve/peers.hpp"
-#include "conserve/planted_fault.hpp"
 #include "conserve/step.hpp"
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
@@ -283,21 +280,9 @@ observation run(const plan& all) {
       made.others = &others;
       prepare(made);
     }
-    const std::unique_ptr<zc::context> owned = conserve::make_context(
-        {.entries = all.entries, .pipes = all.pipes, .pipe_bytes = all.pipe_bytes});
-    zc::context& context = *owned;
-    others.arrange({0,
-                    2 * patience,
-                    [&all] {
-                      std::fprintf(stderr, "hangs: %s\n", to_text(all).c_str());
-                      std::abort();
-                    },
-                    {}});
-    others.start();
-    context.run(relay_all(runs));
-    others.join();
-    const std::size_t lent = conserve::pipes_lent(context);
-    if (lent != 0) seen.left_over += " pipes lent: " + std::to_string(lent);
+    seen.left_over = conserve::run_beside(
+        others, {.entries = all.entries, .pipes = all.pipes, .pipe_bytes = all.pipe_bytes},
+        [&runs] { return relay_all(runs); }, 2 * patience, to_text(all));
     for (const auto& each : runs) {
       look_at_results(*each);
       seen.relays.push_back(std::move(each->seen));

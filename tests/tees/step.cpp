@@ -5,8 +5,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -14,7 +12,6 @@
 
 #include "conserve/ends.hpp"
 #include "conserve/peers.hpp"
-#include "conserve/planted_fault.hpp"
 #include "conserve/step.hpp"
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
@@ -207,21 +204,9 @@ observation run(const plan& all) {
       lanes += made.plan->targets.size();
       prepare(made, salt_of(all, i));
     }
-    const std::unique_ptr<zc::context> owned = conserve::make_context(
-        {.entries = all.entries, .pipes = all.pipes, .pipe_bytes = all.pipe_bytes});
-    zc::context& context = *owned;
-    others.arrange({0,
-                    2 * patience,
-                    [&all] {
-                      std::fprintf(stderr, "hangs: %s\n", to_text(all).c_str());
-                      std::abort();
-                    },
-                    {}});
-    others.start();
-    context.run(tee_all(runs));
-    others.join();
-    const std::size_t lent = conserve::pipes_lent(context);
-    if (lent != 0) seen.left_over += " pipes lent: " + std::to_string(lent);
+    seen.left_over = conserve::run_beside(
+        others, {.entries = all.entries, .pipes = all.pipes, .pipe_bytes = all.pipe_bytes},
+        [&runs] { return tee_all(runs); }, 2 * patience, to_text(all));
     for (const auto& each : runs) {
       look_at_results(*each);
       seen.tees.push_back(std::move(each->seen));
