@@ -138,10 +138,10 @@ std::vector<schedule> simpler_than(const schedule& what) {
 }
 
 shrunk shrink(const schedule& failing, const std::string& problems, guard& by, int tries,
-              std::chrono::seconds budget) {
+              std::chrono::seconds budget, const std::function<bool(const schedule&)>& enough) {
   const auto until = std::chrono::steady_clock::now() + budget;
   const auto in_time = [&] { return std::chrono::steady_clock::now() < until; };
-  shrunk result{failing, problems, 0, false};
+  shrunk result{failing, problems};
   const std::string wanted = kind_of(problems);
   const auto fails = [&](const schedule& candidate, int times) {
     for (int i = 0; i < times && in_time(); ++i) {
@@ -155,7 +155,8 @@ shrunk shrink(const schedule& failing, const std::string& problems, guard& by, i
   };
   result.reproduced = fails(failing, 4 * tries);
   if (!result.reproduced) return result;
-  for (bool progress = true; progress && in_time();) {
+  const auto is_enough = [&] { return enough && enough(result.shortest); };
+  for (bool progress = true; progress && in_time() && !is_enough();) {
     progress = false;
     for (const schedule& candidate : simpler_than(result.shortest)) {
       if (!fails(candidate, tries)) continue;

@@ -21,8 +21,9 @@ struct shrunk {
 };
 
 /// The shortest schedule that still fails in the same way. Each candidate is tried up to `tries`
-/// times, as many failures are races; stops after `budget`.
+/// times, as many failures are races; stops after `budget`, and at a schedule that is `enough`.
 shrunk shrink(const schedule& failing, const std::string& problems, guard& by, int tries,
-              std::chrono::seconds budget);
+              std::chrono::seconds budget,
+              const std::function<bool(const schedule&)>& enough = nullptr);
 
 }  // namespace conserve
