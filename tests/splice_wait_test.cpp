@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -280,25 +279,6 @@ TEST_CASE("splice: stalled readers of blocking descriptors park no kernel worker
   }
 }
 
-namespace {
-
-/// A TCP connection whose first socket has a timestamp in its error queue, which nobody reads: from
-/// now on poll(2) always says so.
-support::ends pair_with_a_timestamp() {
-  support::ends pair = support::tcp_pair(0);
-  const unsigned stamps =
-      SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
-  REQUIRE(::setsockopt(pair.first.get(), SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof stamps) == 0);
-  REQUIRE(::send(pair.first.get(), "!", 1, 0) == 1);
-  pollfd one{pair.first.get(), 0, 0};
-  REQUIRE(::poll(&one, 1, 5000) == 1);
-  REQUIRE(one.revents == POLLERR);
-  CHECK(support::read_some(pair.second.get(), 1) == "!");
-  return pair;
-}
-
-}  // namespace
-
 TEST_CASE("splice, tee: what is in a socket's error queue parks no kernel worker") {
   constexpr int stalled = 20;
   for (const zc::route route : {zc::route::automatic, zc::route::ring}) {
@@ -311,7 +291,8 @@ TEST_CASE("splice, tee: what is in a socket's error queue parks no kernel worker
       std::vector<support::ends> pipes;
       std::vector<zc::fd> outs;
       for (int i = 0; i < stalled; ++i) {
-        pairs.push_back(pair_with_a_timestamp());
+        pairs.push_back(support::tcp_pair());
+        support::leave_in_error_queue(pairs.back().first.get(), pairs.back().second.get());
         pipes.push_back(support::make_pipe());
         outs.push_back(support::empty_file());
         const std::string full(64 * 1024, 'x');

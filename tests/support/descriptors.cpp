@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/net_tstamp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pty.h>
@@ -13,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <system_error>
 
 namespace support {
@@ -138,6 +140,19 @@ ends tcp_pair(int flags) {
       checked(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC | flags), "accept"));
   set_nonblocking(client.get(), flags != 0);
   return {std::move(client), std::move(server)};
+}
+
+void leave_in_error_queue(int socket, int peer) {
+  const unsigned stamps =
+      SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_TSONLY;
+  checked(::setsockopt(socket, SOL_SOCKET, SO_TIMESTAMPING, &stamps, sizeof stamps),
+          "SO_TIMESTAMPING");
+  write_all(socket, "!");
+  pollfd one{socket, 0, 0};
+  if (checked(::poll(&one, 1, 5000), "poll") != 1 || one.revents != POLLERR) {
+    throw std::runtime_error("no timestamp in the error queue");
+  }
+  read_some(peer, 1);
 }
 
 ends pty_pair() {

@@ -45,6 +45,10 @@ ends make_pipe(int flags = 0);
 ends unix_pair(int flags = 0);
 /// TCP over loopback; `flags` are SOCK_NONBLOCK or 0, for both sides.
 ends tcp_pair(int flags = 0);
+
+/// Leaves a timestamp in the error queue of a TCP socket: until somebody reads it there, poll(2)
+/// always says POLLERR.
+void leave_in_error_queue(int socket, int peer);
 /// A TCP socket that listens on loopback, and its port.
 zc::fd tcp_listener(std::uint16_t& port);
 /// A pseudo-terminal in raw mode: first the master, second the slave.
