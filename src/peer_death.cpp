@@ -32,6 +32,11 @@ fd set_of_events(int fd, std::uint32_t events) noexcept {
   return set;
 }
 
+void take_event(const fd& set) noexcept {
+  epoll_event taken{};
+  [[maybe_unused]] const int count = ::epoll_wait(set.get(), &taken, 1, 0);
+}
+
 std::error_code death_of(int fd, int unknown) noexcept {
   int error = 0;
   socklen_t length = sizeof error;

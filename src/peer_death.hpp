@@ -16,8 +16,10 @@ unsigned events_of(int fd) noexcept;
 bool is_dead(unsigned events) noexcept;
 
 /// An epoll set that is readable when `fd` has one of these events, has met an error or hung up.
-/// False where none is to be had. Unlike a poll on the ring it does not mind POLLRDHUP.
+/// False where none is to be had. Unlike a poll on the ring it does not mind POLLRDHUP. With
+/// EPOLLET it is readable once for each thing that happens, until take_event().
 fd set_of_events(int fd, std::uint32_t events) noexcept;
+void take_event(const fd& set) noexcept;
 
 /// The error that a socket died of; `unknown` where somebody has heard of it already. Takes it
 /// away: nobody else does.

@@ -1,6 +1,7 @@
 #include "zc/relay.hpp"
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -37,6 +38,7 @@ using detail::events_of;
 using detail::is_dead;
 using detail::is_shut;
 using detail::set_of_events;
+using detail::take_event;
 using detail::was_reset;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
@@ -223,16 +225,20 @@ void relaying::start_lookouts() noexcept {
 /// Hears of an end that is gone for good, whoever reads from it or writes to it at the time.
 task<> relaying::look_out(relaying& of, std::size_t end) {
   const int fd = of.ends_[end].out;
-  zc::fd deaths;
+  zc::fd changes;
   unsigned events = 0;
-  do {
+  for (;;) {
     // One op for both: this frame is a part of what an idle relay costs.
-    if (!co_await op::poll(deaths ? deaths.get() : fd, deaths ? POLLIN : 0)) co_return;
+    if (!co_await op::poll(changes ? changes.get() : fd, changes ? POLLIN : 0)) co_return;
+    if (changes) take_event(changes);
     events = events_of(fd);
-    if ((events & (POLLERR | POLLHUP)) != 0 || of.over_[other(end)] || deaths) break;
-    // It has half-closed: from now on a poll on the ring ends with POLLRDHUP, asked for or not.
-    deaths = set_of_events(fd, 0);
-  } while (deaths);
+    if ((events & POLLHUP) != 0 || of.over_[other(end)]) break;
+    if (changes) continue;
+    // It has half-closed, or there is a message in its error queue: from now on a poll on the ring
+    // ends at once, whatever else it is asked for.
+    changes = set_of_events(fd, EPOLLET);
+    if (!changes) break;
+  }
   if (is_dead(events)) of.end_died(end);
 }
 

@@ -357,6 +357,34 @@ TEST_CASE("relay: a reset by either peer ends it while nobody reads" *
   });
 }
 
+TEST_CASE("relay: what is in a socket's error queue does not hide the death of its peer") {
+  line on = make_line(true, SOCK_NONBLOCK);
+  support::leave_in_error_queue(on.near_client.get(), on.client.get());
+  zc::relay_result done;
+  const auto play = [&]() -> zc::task<> {
+    zc::scope moving;
+    moving.spawn(relay_on(on, {}, done));
+    // As much as fits: nobody reads it, so nobody reads from the client either.
+    zc::scope saying;
+    saying.spawn(give_out(on.client.get(), 64'000'000, from_client));
+    co_await zc::sleep_for(50ms);
+    saying.cancel();
+    co_await saying.join();
+    support::reset_on_close(on.client.get());
+    { const zc::fd closed = std::move(on.client); }
+    co_await moving.join();
+  };
+  zc::run(zc::timeout(30s, play()));
+  // Which way tells of it is chance.
+  const bool reading = done.a_to_b.reason == zc::stop_reason::failed;
+  const zc::transfer& told = reading ? done.a_to_b : done.b_to_a;
+  CHECK(told.reason == zc::stop_reason::failed);
+  CHECK(is_gone(told.error));
+  CHECK(told.side == (reading ? zc::side::in : zc::side::out));
+  check_way(done.a_to_b, from_client);
+  check_way(done.b_to_a, from_server);
+}
+
 namespace {
 
 /// The server says as much as fits and then leaves; the client has read none of it.
