@@ -5,7 +5,7 @@
 #include <new>
 #include <utility>
 
-#include "endpoint.hpp"
+#include "zc/detail/endpoint.hpp"
 #include "zc/transfer.hpp"
 
 namespace zc::detail {

@@ -1,4 +1,4 @@
-#include "endpoint.hpp"
+#include "zc/detail/endpoint.hpp"
 
 #include <fcntl.h>
 #include <linux/magic.h>

@@ -9,12 +9,12 @@
 #include <system_error>
 
 #include "direct_call.hpp"
-#include "endpoint.hpp"
+#include "foreknowledge.hpp"
 #include "loop.hpp"
-#include "ready_targets.hpp"
 #include "timers.hpp"
 #include "zc/counters.hpp"
 #include "zc/detail/breather.hpp"
+#include "zc/detail/endpoint.hpp"
 #include "zc/detail/operation.hpp"
 #include "zc/fd.hpp"
 #include "zc/splice.hpp"
@@ -71,7 +71,6 @@ struct mover {
   bool half_closed = false;  // the peer of `out` says no more: see ready
   fd room_set;               // then: readable when `out` has room
   onlooker* seen_by = nullptr;
-  ready_targets* batch_targets = nullptr;  // where it is one of a batch
 
   /// Whether it has ended early, in whatever way.
   bool stopped() const noexcept { return done.reason != stop_reason::complete; }
@@ -156,10 +155,11 @@ struct sent_at_once {
 /// after no more than the checks that this takes. It is for the caller to account for. Nothing is
 /// sent where it takes a closer look at the descriptors, or where the transfer has stopped. `about`
 /// becomes what fstat(2) said of `in`, if it was asked.
-sent_at_once send_at_once(mover& m, int in, int out, std::optional<struct stat>& about) noexcept;
+sent_at_once send_at_once(mover& m, int in, int out, const foreknowledge& known,
+                          std::optional<struct stat>& about) noexcept;
 
 /// try_splice() as one of a batch, whose descriptors stay what they are until all of it has ended.
-task<transfer> try_splice_in_batch(int in, int out, splice_options options, ready_targets& targets);
+task<transfer> try_splice_in_batch(int in, int out, splice_options options, batch_memory& seen);
 
 /// try_splice() with somebody looking on.
 task<transfer> try_splice_seen(int in, int out, splice_options options, onlooker& seen_by);

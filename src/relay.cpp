@@ -15,11 +15,11 @@
 #include <optional>
 #include <utility>
 
-#include "endpoint.hpp"
 #include "mover.hpp"
 #include "peer_death.hpp"
 #include "timers.hpp"
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/endpoint.hpp"
 #include "zc/detail/operation.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/fd.hpp"

@@ -24,10 +24,8 @@ std::size_t next_piece(std::uint64_t left) noexcept {
 
 bool suits_send_file(const mover& m) noexcept {
   const bool from_file = m.in.is == endpoint::kind::file && m.in.size && !m.in.direct_io;
-  const bool to_stream =
-      m.out.is == endpoint::kind::socket && !m.out.messages && !m.out.may_block();
   return !m.forced() && m.asked.flags == splice_flags::none && from_file && m.in_at >= 0 &&
-         (to_stream || m.out.never_waits);
+         m.out.sends_at_once();
 }
 
 // Nothing is ever in between: what sendfile(2) has read and cannot write is in the file still.

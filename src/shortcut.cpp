@@ -39,26 +39,48 @@ struct part {
   std::int64_t from;
   std::uint64_t nbytes;
 
-  /// False where it is no regular file, may be one that makes its content up, or ends before the
-  /// part does.
-  bool fits(const struct stat& about) noexcept {
-    if (!S_ISREG(about.st_mode) || about.st_blocks == 0 || from >= about.st_size) return false;
-    const auto after = static_cast<std::uint64_t>(about.st_size - from);
+  /// False where the file ends before the part does. Whose size becomes known.
+  bool fits(const stored_file& file) noexcept {
+    if (static_cast<std::uint64_t>(from) >= file.size) return false;
+    const std::uint64_t after = file.size - static_cast<std::uint64_t>(from);
     if (nbytes == to_end) nbytes = after;
     return nbytes <= after;
   }
-
-  bool look(int in, std::optional<struct stat>& about) noexcept {
-    if (::fstat(in, &about.emplace()) < 0) {
-      about.reset();
-      return false;
-    }
-    return fits(*about);
-  }
 };
 
+/// What fstat(2) says; not, where it is no regular file or may be one that makes its content up.
+std::optional<stored_file> look(int in, std::optional<struct stat>& about) noexcept {
+  if (::fstat(in, &about.emplace()) < 0) {
+    about.reset();
+    return {};
+  }
+  if (!S_ISREG(about->st_mode) || about->st_blocks == 0) return {};
+  return stored_file{about->st_dev, about->st_ino, static_cast<std::uint64_t>(about->st_size)};
+}
+
+/// The same without a system call, where it is known.
+std::optional<stored_file> known_file(const foreknowledge& known, int in) noexcept {
+  if (known.in != nullptr) {
+    const result<endpoint>& about = *known.in;
+    if (!about || !about->size || about->direct_io) return {};
+    return stored_file{about->device, about->inode, *about->size};
+  }
+  const stored_file* const found = known.batch != nullptr ? known.batch->find(in) : nullptr;
+  return found != nullptr ? std::optional(*found) : std::nullopt;
+}
+
+bool is_ready(const foreknowledge& known, int out) noexcept {
+  if (known.out != nullptr) return *known.out && (*known.out)->sends_at_once();
+  return known.batch != nullptr && known.batch->is_ready(out);
+}
+
 /// How more than a few bytes can go to a descriptor at once: not, where it has no value.
-std::optional<route> shortest_to(mover& m, int out) noexcept {
+std::optional<route> shortest_to(const foreknowledge& known, int out) noexcept {
+  if (known.out != nullptr) {
+    const bool blocks =
+        *known.out && (*known.out)->is == endpoint::kind::socket && !(*known.out)->nonblocking;
+    return blocks ? std::optional(route::copy) : std::nullopt;
+  }
   int type = 0;
   socklen_t length = sizeof type;
   if (::getsockopt(out, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return {};
@@ -66,23 +88,30 @@ std::optional<route> shortest_to(mover& m, int out) noexcept {
   // Only send(2) can be told not to wait.
   if ((flags & O_NONBLOCK) == 0) return route::copy;
   if (type != SOCK_STREAM) return {};
-  if (m.batch_targets != nullptr) m.batch_targets->add(out);
+  if (known.batch != nullptr) known.batch->add_ready(out);
   return route::direct;
 }
 
 /// How the part can go at once, whose size becomes known.
-std::optional<route> shortest(mover& m, int in, part& wanted, int out,
+std::optional<route> shortest(mover& m, int in, part& wanted, int out, const foreknowledge& known,
                               std::optional<struct stat>& about) noexcept {
-  const bool ready = m.batch_targets != nullptr && m.batch_targets->has(out);
-  // That there is so much of it, the read will tell.
-  if (!ready && wanted.nbytes <= copied_limit_bytes && is_stored(in)) return route::copy;
-  if (!wanted.look(in, about) || wanted.nbytes > sendfile_limit_bytes) return {};
+  const bool ready = is_ready(known, out);
+  std::optional<stored_file> file = known_file(known, in);
+  if (!file) {
+    if (known.in != nullptr) return {};
+    // That there is so much of it, the read will tell.
+    if (!ready && wanted.nbytes <= copied_limit_bytes && is_stored(in)) return route::copy;
+    file = look(in, about);
+    if (!file) return {};
+    if (known.batch != nullptr) known.batch->add(in, *file);
+  }
+  if (!wanted.fits(*file) || wanted.nbytes > sendfile_limit_bytes) return {};
   const bool small = wanted.nbytes <= copied_limit_bytes;
   if (small && !ready) return route::copy;
-  const std::optional<route> how = ready ? route::direct : shortest_to(m, out);
+  const std::optional<route> how = ready ? route::direct : shortest_to(known, out);
   if (how != route::direct) return how;
   page_cache& cache = loop::of(*m.env.where).cache();
-  const page_cache::range all{about->st_dev, about->st_ino, wanted.from,
+  const page_cache::range all{file->device, file->inode, wanted.from,
                               static_cast<std::size_t>(wanted.nbytes)};
   if (cache.gives(in, all)) return how;
   return small ? std::optional(route::copy) : std::nullopt;
@@ -122,10 +151,11 @@ bool is_lasting(int error) noexcept {
 
 }  // namespace
 
-sent_at_once send_at_once(mover& m, int in, int out, std::optional<struct stat>& about) noexcept {
+sent_at_once send_at_once(mover& m, int in, int out, const foreknowledge& known,
+                          std::optional<struct stat>& about) noexcept {
   if (!is_plain(m.asked) || m.cancelled()) return {};
   part wanted{m.asked.offset, m.asked.nbytes};
-  const std::optional<route> how = shortest(m, in, wanted, out, about);
+  const std::optional<route> how = shortest(m, in, wanted, out, known, about);
   if (!how) return {};
   const auto nbytes = static_cast<std::size_t>(wanted.nbytes);
   int sent = 0;

@@ -16,6 +16,7 @@ namespace {
 
 using detail::endpoint;
 using detail::errno_code;
+using detail::foreknowledge;
 using detail::mover;
 using detail::outcome;
 
@@ -101,12 +102,15 @@ refusal resolve_route(const mover& m) noexcept {
 }
 
 /// Checks the call and fills in what follows from it. Nothing has moved when it refuses. `about`:
-/// what fstat(2) has just said of `in`, where that is known.
-refusal resolve(mover& m, int in, int out, const struct stat* about) noexcept {
+/// what fstat(2) has just said of `in`, where it was asked.
+refusal resolve(mover& m, int in, int out, const foreknowledge& known,
+                const struct stat* about) noexcept {
   if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
-  const result<endpoint> source = detail::look_at(in, detail::direction::reading, about);
+  const result<endpoint> source =
+      known.in != nullptr ? *known.in : detail::look_at(in, detail::direction::reading, about);
   if (!source) return {source.error(), side::in};
-  const result<endpoint> target = detail::look_at(out, detail::direction::writing);
+  const result<endpoint> target =
+      known.out != nullptr ? *known.out : detail::look_at(out, detail::direction::writing);
   if (!target) return {target.error(), side::out};
   m.in = *source;
   m.out = *target;
@@ -198,28 +202,26 @@ struct opening {
   refusal why;
 };
 
-opening open(mover& m, int in, int out) noexcept {
+opening open(mover& m, int in, int out, const foreknowledge& known) noexcept {
   std::optional<struct stat> about;
-  const detail::sent_at_once sent = send_at_once(m, in, out, about);
+  const detail::sent_at_once sent = send_at_once(m, in, out, known, about);
   const bool ended = m.stopped() || (sent.nbytes > 0 && sent.nbytes == sent.wanted);
-  const refusal why = ended ? refusal{} : resolve(m, in, out, about ? &*about : nullptr);
+  const refusal why = ended ? refusal{} : resolve(m, in, out, known, about ? &*about : nullptr);
   // What was sent is of what was there then: a file that has shrunk since ends early.
   if (ended || sent.nbytes > 0) m.left = sent.wanted;
-  if (m.batch_targets != nullptr && m.out.never_waits) m.batch_targets->add(out);
+  if (known.batch != nullptr && m.out.never_waits) known.batch->add_ready(out);
   return {sent, ended, why};
 }
 
 /// All forms of the call. `*wanted`, if not null, becomes the number of bytes asked for.
 task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wanted,
-                     detail::onlooker* seen_by = nullptr,
-                     detail::ready_targets* batch_targets = nullptr) {
+                     foreknowledge known = {}, detail::onlooker* seen_by = nullptr) {
   mover m;
   m.asked = options;
   m.seen_by = seen_by;
-  m.batch_targets = batch_targets;
   m.env = co_await detail::this_environment{};
   co_await detail::breather(*m.env.where);
-  const opening begun = open(m, in, out);
+  const opening begun = open(m, in, out, known);
   const detail::sent_at_once& sent = begun.sent;
   const refusal& why = begun.why;
   if (wanted != nullptr) *wanted = why.error ? options.nbytes : m.left;
@@ -270,12 +272,12 @@ task<transfer> try_splice(int in, int out, splice_options options) {
 }
 
 task<transfer> detail::try_splice_in_batch(int in, int out, splice_options options,
-                                           ready_targets& targets) {
-  return carry(in, out, options, nullptr, nullptr, &targets);
+                                           batch_memory& seen) {
+  return carry(in, out, options, nullptr, {.batch = &seen});
 }
 
 task<transfer> detail::try_splice_seen(int in, int out, splice_options options, onlooker& seen_by) {
-  return carry(in, out, options, nullptr, &seen_by);
+  return carry(in, out, options, nullptr, {}, &seen_by);
 }
 
 task<std::uint64_t> splice(int in, int out, splice_options options) {

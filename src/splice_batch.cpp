@@ -69,9 +69,9 @@ task<std::vector<transfer>> splice_batch(std::vector<splice_job> jobs, batch_opt
   const auto done = [&](const numbered_job& job, transfer&& result) {
     results[job.index] = std::move(result);
   };
-  detail::ready_targets targets;
-  const auto carry = [&targets](const splice_job& job) {
-    return detail::try_splice_in_batch(job.in, job.out, job.options, targets);
+  detail::batch_memory seen;
+  const auto carry = [&seen](const splice_job& job) {
+    return detail::try_splice_in_batch(job.in, job.out, job.options, seen);
   };
   const detail::batch_work work(next, done, carry);
   co_await detail::run_batch(work, options, total_bytes);

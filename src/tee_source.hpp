@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <system_error>
 
-#include "endpoint.hpp"
 #include "pipe.hpp"
 #include "ring.hpp"
+#include "zc/detail/endpoint.hpp"
 #include "zc/result.hpp"
 #include "zc/splice.hpp"
 #include "zc/task.hpp"

@@ -4,9 +4,9 @@
 #include <optional>
 #include <system_error>
 
-#include "endpoint.hpp"
 #include "leased_pipe.hpp"
 #include "ring.hpp"
+#include "zc/detail/endpoint.hpp"
 #include "zc/detail/scheduler.hpp"
 #include "zc/result.hpp"
 #include "zc/splice.hpp"

@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <deque>
@@ -16,6 +18,7 @@
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
 #include "support/transfers.hpp"
+#include "zc/op/poll.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
 #include "zc/timeout.hpp"
@@ -633,6 +636,46 @@ TEST_CASE("splice_batch: of a target that went well before, each job is still to
   }
   CHECK(done[8].error == std::errc::bad_file_descriptor);
   CHECK(done[9].moved == 9000);
+}
+
+TEST_CASE(
+    "splice_batch: a source that changes between its jobs is told as one that changes in one") {
+  const support::ends pair = support::unix_pair(SOCK_NONBLOCK);
+  const support::ends gate = support::make_pipe();
+  const zc::fd in = support::file_of(30'000);
+  const zc::fd passed = support::empty_file();
+  std::vector<zc::splice_job> jobs;
+  jobs.push_back({in.get(), pair.first.get(), {.nbytes = 9000}});
+  jobs.push_back({gate.first.get(), passed.get(), {.nbytes = 4}});
+  jobs.push_back({in.get(), pair.first.get(), {.nbytes = 9000}});
+  jobs.push_back({in.get(), pair.first.get(), {.offset = 20'000, .nbytes = 9000}});
+  jobs.push_back({in.get(), pair.first.get(), {.nbytes = 4000}});
+  std::vector<zc::transfer> done;
+  const auto run = [&]() -> zc::task<> {
+    done = co_await zc::splice_batch(jobs, {.in_flight = 1});
+  };
+  const auto play = [&]() -> zc::task<> {
+    zc::scope running;
+    running.spawn(run());
+    (co_await zc::op::poll(pair.second.get(), POLLIN)).value();
+    CHECK(support::read_some(pair.second.get(), 9000).size() == 9000);
+    CHECK(::ftruncate(in.get(), 4000) == 0);
+    support::write_all(gate.second.get(), "open");
+    co_await running.join();
+  };
+  zc::run(play());
+  CHECK(done[0].moved == 9000);
+  // As where it had shrunk a moment later.
+  CHECK(done[2].reason == zc::stop_reason::end_of_file);
+  CHECK(done[2].moved == 4000);
+  CHECK(done[2].taken == 4000);
+  CHECK(done[3].error == std::errc::value_too_large);
+  CHECK(done[3].moved == 0);
+  CHECK(done[4].reason == zc::stop_reason::complete);
+  const std::string arrived = support::read_some(pair.second.get(), 20'000);
+  CHECK(arrived.size() == 8000);
+  CHECK(support::are_bytes_at(arrived.substr(0, 4000), 0));
+  CHECK(support::are_bytes_at(arrived.substr(4000), 0));
 }
 
 TEST_CASE("splice_batch: jobs that all end at once hold up nobody and need no stack") {

@@ -43,8 +43,10 @@ inline constexpr auto carry_splice = [](const splice_job& job) {
 /// `jobs` is taken by value: the task owns it. It and the results are all of what the memory in
 /// use depends on beside `in_flight`; the form with callables does without them.
 ///
-/// Every descriptor of the vector stays open, and in the mode it is in, until the batch resumes: a
-/// socket that several jobs send to is asked what it is for the first of them.
+/// Every descriptor of the vector stays open, and in the mode it is in, until the batch resumes:
+/// what several jobs read from or write to may be asked what it is for the first of them only. A
+/// file that becomes shorter between its jobs then may end a job early, as if it had done so during
+/// that job.
 ///
 /// Needs Linux 6.1. Throws std::invalid_argument for an `in_flight` of 0, std::bad_alloc where
 /// there is no memory to begin with; a job that finds none later fails with ENOMEM.

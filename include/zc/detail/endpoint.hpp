@@ -14,7 +14,8 @@ namespace zc::detail {
 
 /// One end of a transfer: what its descriptor is, as far as that decides how bytes go.
 ///
-/// Looked at anew for each transfer, and never cached: flags can change with fcntl(2).
+/// Looked at anew for each transfer, as flags can change with fcntl(2), but where the caller says
+/// that they do not: for a known_source, a known_target, and what a batch names more than once.
 struct endpoint {
   enum class kind : std::uint8_t {
     file,    // regular file, block device: always ready, may block on its disk
@@ -52,6 +53,11 @@ struct endpoint {
   /// and ttys heed nothing but their own O_NONBLOCK.
   bool may_block() const noexcept {
     return (is == kind::socket || is == kind::tty) && !nonblocking;
+  }
+
+  /// Whether sendfile(2) to it, of what is in memory, never waits.
+  bool sends_at_once() const noexcept {
+    return never_waits || (is == kind::socket && !messages && nonblocking);
   }
 
   /// Whether a splice on the ring could park a kernel worker on it, although waiting for `events`
