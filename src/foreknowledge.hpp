@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "zc/detail/endpoint.hpp"
+#include "zc/known.hpp"
 #include "zc/result.hpp"
 
 namespace zc::detail {
@@ -59,6 +60,10 @@ struct foreknowledge {
   const result<endpoint>* in = nullptr;  // by the caller
   const result<endpoint>* out = nullptr;
   batch_memory* batch = nullptr;  // by the jobs before
+
+  static foreknowledge of(const known_source& in, const known_target& out) noexcept {
+    return {&in.about_, &out.about_};
+  }
 };
 
 }  // namespace zc::detail

@@ -252,6 +252,12 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   co_return std::move(m.done);
 }
 
+task<std::uint64_t> carry_or_throw(int in, int out, splice_options options, foreknowledge known) {
+  std::uint64_t wanted = 0;
+  transfer done = co_await carry(in, out, options, &wanted, known);
+  co_return moved_or_throw(std::move(done), wanted);
+}
+
 /// The checks for bytes that come from memory.
 refusal resolve_delivery(mover& m, int out) noexcept {
   if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
@@ -280,10 +286,17 @@ task<transfer> detail::try_splice_seen(int in, int out, splice_options options, 
   return carry(in, out, options, nullptr, {}, &seen_by);
 }
 
+task<transfer> try_splice(const known_source& in, const known_target& out, splice_options options) {
+  return carry(in.get(), out.get(), options, nullptr, foreknowledge::of(in, out));
+}
+
 task<std::uint64_t> splice(int in, int out, splice_options options) {
-  std::uint64_t wanted = 0;
-  transfer done = co_await carry(in, out, options, &wanted);
-  co_return moved_or_throw(std::move(done), wanted);
+  return carry_or_throw(in, out, options, {});
+}
+
+task<std::uint64_t> splice(const known_source& in, const known_target& out,
+                           splice_options options) {
+  return carry_or_throw(in.get(), out.get(), options, foreknowledge::of(in, out));
 }
 
 task<transfer> try_splice(remainder from, int out, splice_options options) {

@@ -332,14 +332,19 @@ bool same_text(const std::string& name, const std::string& got, const std::strin
   return got == expected;
 }
 
-void check_pair(const source_kind& from, const target_kind& to, zc::route route) {
+void check_pair(const source_kind& from, const target_kind& to, zc::route route, bool known) {
   CAPTURE(from.name);
   CAPTURE(to.name);
   CAPTURE(route);
+  CAPTURE(known);
   source in = from.make();
   target out = to.make();
-  const zc::transfer done = zc::run(zc::timeout(
-      5s, zc::try_splice(in.fd.get(), out.fd.get(), {.nbytes = in.nbytes, .route = route})));
+  const zc::known_source known_in(in.fd.get());
+  const zc::known_target known_out(out.fd.get());
+  const zc::splice_options options{.nbytes = in.nbytes, .route = route};
+  zc::task<zc::transfer> moving = known ? zc::try_splice(known_in, known_out, options)
+                                        : zc::try_splice(in.fd.get(), out.fd.get(), options);
+  const zc::transfer done = zc::run(zc::timeout(5s, std::move(moving)));
   CHECK(support::conserved(done));
 
   if (out.refused) {
@@ -396,7 +401,8 @@ void check_pair(const source_kind& from, const target_kind& to, zc::route route)
 TEST_CASE("splice: every source to every target gives read's bytes or the named error") {
   for (const source_kind& from : sources()) {
     for (const target_kind& to : targets()) {
-      for (const zc::route route : support::routes) check_pair(from, to, route);
+      for (const zc::route route : support::routes) check_pair(from, to, route, false);
+      check_pair(from, to, zc::route::automatic, true);
     }
   }
 }

@@ -189,6 +189,13 @@ TEST_CASE("splice: refuses bad input before a byte moves, and says which end it 
     CHECK(done.taken == 0);
     CHECK(done.remainder.empty());
     CHECK_THROWS_AS(zc::run(zc::splice(at.in, at.out, at.options)), zc::transfer_error);
+    const zc::known_source known_in(at.in);
+    const zc::known_target known_out(at.out);
+    const zc::transfer known = zc::run(zc::try_splice(known_in, known_out, at.options));
+    CHECK(known.error == done.error);
+    CHECK(known.side == done.side);
+    CHECK(known.taken == 0);
+    CHECK_THROWS_AS(zc::run(zc::splice(known_in, known_out, at.options)), zc::transfer_error);
   }
   CHECK(support::contents(out.get()).empty());
 }

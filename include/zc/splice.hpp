@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "zc/known.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
 
@@ -79,6 +80,13 @@ task<std::uint64_t> splice(int in, int out, splice_options options = {});
 
 /// The same, but resumes with what happened instead of throwing.
 task<transfer> try_splice(int in, int out, splice_options options = {});
+
+/// The same for descriptors that were looked at before, and have not changed since: without the
+/// system calls that this takes. Both must outlive the call.
+task<std::uint64_t> splice(const known_source& in, const known_target& out,
+                           splice_options options = {});
+task<transfer> try_splice(const known_source& in, const known_target& out,
+                          splice_options options = {});
 
 /// Delivers bytes that another transfer could not: `try_splice(std::move(t.remainder), other_out)`.
 ///

@@ -11,6 +11,7 @@
 #include "zc/counters.hpp"
 #include "zc/fd.hpp"
 #include "zc/host_port.hpp"
+#include "zc/known.hpp"
 #include "zc/listen.hpp"
 #include "zc/op.hpp"
 #include "zc/recv_stream.hpp"

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "zc/detail/endpoint.hpp"
+#include "zc/result.hpp"
+
+namespace zc {
+
+namespace detail {
+struct foreknowledge;
+}
+
+/// A descriptor to move bytes from, looked at once for many transfers.
+///
+/// splice() asks the kernel what its two descriptors are, each time: a few system calls, which is a
+/// quarter of what a small file to a socket takes. Who keeps a descriptor for long makes one of
+/// these, and says by that: as long as it is used, the descriptor is open, is the same file, and is
+/// in the same mode (O_NONBLOCK, O_APPEND and O_DIRECT of fcntl(2)). Where that does not hold, a
+/// transfer may block the thread, or move other bytes than meant.
+///
+///     const zc::known_source file(open_file.get());
+///     const zc::known_target client(socket.get());
+///     co_await zc::splice(file, client, {.nbytes = 4096});
+///
+/// A regular file is taken to be as long as it was: to_end means up to there, and more is
+/// EOVERFLOW, although it may have grown. One that has become shorter ends a transfer early.
+///
+/// Owns nothing and may be copied. What is wrong with the descriptor (EBADF, EISDIR, ...) is said
+/// by the transfers. It is not changed by them: one may serve several at once, in any thread.
+class known_source {
+ public:
+  explicit known_source(int fd) noexcept;
+  int get() const noexcept { return fd_; }
+
+ private:
+  friend detail::foreknowledge;
+  int fd_;
+  result<detail::endpoint> about_;
+};
+
+/// The same for a descriptor to move bytes to.
+class known_target {
+ public:
+  explicit known_target(int fd) noexcept;
+  int get() const noexcept { return fd_; }
+
+ private:
+  friend detail::foreknowledge;
+  int fd_;
+  result<detail::endpoint> about_;
+};
+
+}  // namespace zc
