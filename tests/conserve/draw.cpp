@@ -212,7 +212,10 @@ schedule draw(std::uint64_t seed, std::uint64_t step, const choices& from) {
   if (random.one_in(4)) made.pipe_bytes = random.pick(pipe_sizes);
   if (random.one_in(4)) made.workers = random.pick(few);
   const std::uint64_t lanes = draw_lanes(random);
-  for (std::uint64_t i = 0; i < lanes; ++i) made.lanes.push_back(draw_lane(random, from));
+  for (std::uint64_t i = 0; i < lanes; ++i) {
+    made.lanes.push_back(draw_lane(random, from));
+    made.lanes.back().known = (made.salt + i) % 3 == 0;
+  }
   if (random.one_in(8)) {
     made.limit = random.pick(from.limits);
     made.limit_at = made.limit == limit::file_size     ? random.size()

@@ -77,6 +77,7 @@ struct lane {
   unsigned flags = 0;
   zc::route route = zc::route::automatic;
   bool throwing = false;  // zc::splice instead of zc::try_splice
+  bool known = false;     // from a known_source to a known_target
 
   std::uint32_t start_us = 0;
   std::uint32_t feed_bytes = 65536;  // at a time
@@ -132,6 +133,7 @@ void each_lane_field(Lane& of, Visit visit) {
   visit("flags", of.flags);
   visit("route", of.route);
   visit("throwing", of.throwing);
+  visit("known", of.known);
   visit("start_us", of.start_us);
   visit("feed_bytes", of.feed_bytes);
   visit("feed_pause_us", of.feed_pause_us);

@@ -99,8 +99,12 @@ zc::task<T> bounded(lane_run& run, zc::task<T> work) {
 
 zc::task<> transfer_throwing(lane_run& run) {
   try {
-    const std::uint64_t moved =
-        co_await bounded(run, zc::splice(run.in.ours.get(), run.out.ours.get(), options_of(run)));
+    const zc::known_source in(run.in.ours.get());
+    const zc::known_target out(run.out.ours.get());
+    zc::task<std::uint64_t> moving = run.plan.known
+                                         ? zc::splice(in, out, options_of(run))
+                                         : zc::splice(in.get(), out.get(), options_of(run));
+    const std::uint64_t moved = co_await bounded(run, std::move(moving));
     run.seen.done.moved = run.seen.done.taken = moved;
     run.seen.done.reason = reason_of(run.plan, moved);
   } catch (zc::transfer_error& error) {
@@ -139,8 +143,12 @@ zc::task<> transfer_lane(lane_run& run) {
   if (run.plan.throwing) {
     co_await transfer_throwing(run);
   } else {
-    run.seen.done = co_await bounded(
-        run, zc::try_splice(run.in.ours.get(), run.out.ours.get(), options_of(run)));
+    const zc::known_source in(run.in.ours.get());
+    const zc::known_target out(run.out.ours.get());
+    zc::task<zc::transfer> moving = run.plan.known
+                                        ? zc::try_splice(in, out, options_of(run))
+                                        : zc::try_splice(in.get(), out.get(), options_of(run));
+    run.seen.done = co_await bounded(run, std::move(moving));
   }
   run.seen.took = steady::now() - began;
   after(run);
