@@ -102,6 +102,24 @@ zc::task<> serve_client(int socket, load what, zc::route by) {
   }
 }
 
+/// Knows its descriptors, as those by hand do.
+zc::task<> serve_known_client(int socket, zc::known_source file, std::size_t file_bytes) {
+  const zc::known_target client(socket);
+  request wanted{};
+  while ((co_await zc::op::recv(socket, wanted)).value() > 0) {
+    co_await zc::splice(file, client, {.nbytes = file_bytes});
+  }
+}
+
+zc::task<> serve_all_known(const baseline::serving& what) {
+  const zc::known_source file(what.file);
+  zc::scope clients;
+  for (const int socket : what.sockets) {
+    clients.spawn(serve_known_client(socket, file, what.file_bytes));
+  }
+  co_await clients.join();
+}
+
 zc::task<> serve_all(const baseline::serving& what, zc::route by) {
   zc::scope clients;
   for (const int socket : what.sockets) {
@@ -115,6 +133,8 @@ using server = std::function<void(const baseline::serving&)>;
 server zc_server(zc::route by) {
   return [by](const baseline::serving& what) { zc::run(serve_all(what, by)); };
 }
+
+void serve_known(const baseline::serving& what) { zc::run(serve_all_known(what)); }
 
 struct measured {
   double cpu_microseconds = 0;  // the server's, per file
@@ -158,6 +178,7 @@ std::vector<bench::contender<measured>> contenders(const load& what) {
   add("OP_SPLICE, linked pairs", kind::baseline, baseline::serve_ring_splice, false);
   add("READ_FIXED, SEND", kind::baseline, baseline::serve_ring_read_send);
   add("zc", kind::zc, zc_server(zc::route::automatic));
+  add("zc, known ends", kind::zc, serve_known);
   add("zc, sockets in blocking mode", kind::zc, zc_server(zc::route::automatic), false);
   add("zc, direct", kind::zc_forced, zc_server(zc::route::direct));
   add("zc, ring", kind::zc_forced, zc_server(zc::route::ring));
