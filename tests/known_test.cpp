@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -62,7 +63,11 @@ TEST_CASE("known: a file is as long as it was") {
   for (const zc::route route : support::routes) {
     CAPTURE(route);
     const zc::fd file = support::file_of(20'000);
-    const zc::known_source in(file.get());
+    struct stat about {};
+    REQUIRE(::fstat(file.get(), &about) == 0);
+    const zc::known_source asked(file.get());
+    const zc::known_source told(file.get(), about);
+    const zc::known_source& in = route == zc::route::ring ? asked : told;
     const support::ends pair = support::unix_pair(SOCK_NONBLOCK);
     const zc::known_target out(pair.first.get());
     REQUIRE(::ftruncate(file.get(), 30'000) == 0);
@@ -115,6 +120,10 @@ TEST_CASE("known: what is wrong with a descriptor is said by each transfer, of t
     CHECK(transfer(good, closed).error == std::errc::bad_file_descriptor);
     CHECK(transfer(good, closed).side == zc::side::out);
     CHECK(transfer(good, target).moved == 1000);
+    CHECK(transfer({}, target).error == std::errc::bad_file_descriptor);
+    CHECK(transfer({}, target).side == zc::side::in);
+    CHECK(transfer(good, {}).error == std::errc::bad_file_descriptor);
+    CHECK(transfer(good, {}).side == zc::side::out);
   }
 }
 

@@ -140,7 +140,7 @@ zc::task<bool> answer::send(outlet& to) {
   if (read_small(one)) co_return co_await to.send(out_.view(), false);
   const bool begun = co_await to.send(out_.view(), true);
   if (!begun) co_return false;
-  co_return co_await to.send_file(file_->fd.get(), one.first, one.size(), false);
+  co_return co_await to.send_file(file_->source, one.first, one.size(), false);
 }
 
 zc::task<bool> answer::send_parts(outlet& to) {
@@ -150,7 +150,7 @@ zc::task<bool> answer::send_parts(outlet& to) {
     around.add_start(out_, each);
     const bool begun = co_await to.send(out_.view(), true);
     if (!begun) co_return false;
-    const bool sent = co_await to.send_file(file_->fd.get(), each.first, each.size(), true);
+    const bool sent = co_await to.send_file(file_->source, each.first, each.size(), true);
     if (!sent) co_return false;
     out_ = with_.blank_answer();
   }

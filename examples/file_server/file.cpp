@@ -39,9 +39,14 @@ zc::task<zc::result<file>> open_below(int root, const std::string& path) {
   if (::fstat(opened->get(), &about) < 0) {
     co_return std::error_code(errno, std::system_category());
   }
-  co_return file{std::move(*opened), kind_of(about.st_mode),
-                 static_cast<std::uint64_t>(about.st_size), about.st_mtim.tv_sec,
-                 static_cast<std::uint32_t>(about.st_mtim.tv_nsec)};
+  const zc::known_source source(opened->get(), about);
+  const auto nanoseconds = static_cast<std::uint32_t>(about.st_mtim.tv_nsec);
+  co_return file{.fd = std::move(*opened),
+                 .source = source,
+                 .is = kind_of(about.st_mode),
+                 .size = static_cast<std::uint64_t>(about.st_size),
+                 .modified = about.st_mtim.tv_sec,
+                 .modified_nanoseconds = nanoseconds};
 }
 
 void add_etag(text& to, const file& of) {

@@ -6,6 +6,7 @@
 #include "date.hpp"
 #include "text.hpp"
 #include "zc/fd.hpp"
+#include "zc/known.hpp"
 #include "zc/result.hpp"
 #include "zc/task.hpp"
 
@@ -16,6 +17,7 @@ struct file {
   enum class kind { regular, directory, other };
 
   zc::fd fd;
+  zc::known_source source;  // fd, as it was when it was opened
   file::kind is;
   std::uint64_t size;
   seconds modified;

@@ -48,14 +48,14 @@ zc::task<bool> outlet::send(std::string_view bytes, bool more_follows) {
   co_return co_await send_later(bytes, flags);
 }
 
-zc::task<bool> outlet::send_file(int file, std::uint64_t offset, std::uint64_t nbytes,
-                                 bool more_follows) {
+zc::task<bool> outlet::send_file(const zc::known_source& file, std::uint64_t offset,
+                                 std::uint64_t nbytes, bool more_follows) {
   const zc::splice_options how{
       .offset = static_cast<std::int64_t>(offset),
       .nbytes = nbytes,
       .flags = more_follows ? zc::splice_flags::more : zc::splice_flags::none,
       .progress = &progress_};
-  const zc::transfer done = co_await zc::try_splice(file, socket_, how);
+  const zc::transfer done = co_await zc::try_splice(file, target_, how);
   progress_.moved.store(0, std::memory_order_relaxed);
   sent_ += done.moved;
   co_return done.reason == zc::stop_reason::complete;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "zc/known.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
 
@@ -11,14 +12,15 @@ namespace file_server {
 /// The way of answers to the client, which may read them slowly, or be gone.
 class outlet {
  public:
-  explicit outlet(int socket) noexcept : socket_(socket) {}
+  explicit outlet(int socket) noexcept : socket_(socket), target_(socket) {}
 
   /// Sends all of `bytes`, which need to live only until it suspends; with `more_follows`, they may
   /// wait for what comes next. False when the client is gone, or when cancelled.
   zc::task<bool> send(std::string_view bytes, bool more_follows);
 
-  /// The same for bytes of a file. False also where the file has fewer.
-  zc::task<bool> send_file(int file, std::uint64_t offset, std::uint64_t nbytes, bool more_follows);
+  /// The same for bytes of a file, which lives until it resumes. False also where it has fewer.
+  zc::task<bool> send_file(const zc::known_source& file, std::uint64_t offset, std::uint64_t nbytes,
+                           bool more_follows);
 
   /// How many bytes the socket has accepted so far.
   std::uint64_t accepted() const noexcept {
@@ -36,6 +38,7 @@ class outlet {
   zc::task<bool> send_later(std::string_view bytes, int flags);
 
   int socket_;
+  zc::known_target target_;
   std::uint64_t sent_ = 0;
   zc::progress progress_;  // of a file on its way
 };

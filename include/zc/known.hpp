@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include "zc/detail/endpoint.hpp"
 #include "zc/result.hpp"
 
@@ -28,24 +30,29 @@ struct foreknowledge;
 /// by the transfers. It is not changed by them: one may serve several at once, in any thread.
 class known_source {
  public:
+  /// None: EBADF.
+  known_source() noexcept;
   explicit known_source(int fd) noexcept;
+  /// Where fstat(2) has just said `about` of it.
+  known_source(int fd, const struct stat& about) noexcept;
   int get() const noexcept { return fd_; }
 
  private:
   friend detail::foreknowledge;
-  int fd_;
+  int fd_ = -1;
   result<detail::endpoint> about_;
 };
 
 /// The same for a descriptor to move bytes to.
 class known_target {
  public:
+  known_target() noexcept;
   explicit known_target(int fd) noexcept;
   int get() const noexcept { return fd_; }
 
  private:
   friend detail::foreknowledge;
-  int fd_;
+  int fd_ = -1;
   result<detail::endpoint> about_;
 };
 
