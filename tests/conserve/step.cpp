@@ -156,6 +156,7 @@ zc::task<> transfer_lane(lane_run& run) {
 
 zc::task<> transfer_all(std::vector<std::unique_ptr<lane_run>>& runs) {
   std::vector<zc::task<>> tasks;
+  tasks.reserve(runs.size());
   for (const auto& each : runs) tasks.push_back(transfer_lane(*each));
   co_await zc::when_all(std::move(tasks));
 }
