@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <type_traits>
+
 #include "zc/detail/endpoint.hpp"
 #include "zc/result.hpp"
 
@@ -13,11 +15,11 @@ struct foreknowledge;
 
 /// A descriptor to move bytes from, looked at once for many transfers.
 ///
-/// splice() asks the kernel what its two descriptors are, each time: a few system calls, which is a
-/// quarter of what a small file to a socket takes. Who keeps a descriptor for long makes one of
-/// these, and says by that: as long as it is used, the descriptor is open, is the same file, and is
-/// in the same mode (O_NONBLOCK, O_APPEND and O_DIRECT of fcntl(2)). Where that does not hold, a
-/// transfer may block the thread, or move other bytes than meant.
+/// splice() asks the kernel what its two descriptors are, each time, by a few system calls: a good
+/// part of what a small file to a socket takes. Who keeps a descriptor for long makes one of these,
+/// and says by that: as long as it is used, the descriptor is open, is the same file, and is in the
+/// same mode (O_NONBLOCK, O_APPEND and O_DIRECT of fcntl(2)). Where that does not hold, a transfer
+/// may block the thread, or move other bytes than meant.
 ///
 ///     const zc::known_source file(open_file.get());
 ///     const zc::known_target client(socket.get());
@@ -28,6 +30,8 @@ struct foreknowledge;
 ///
 /// Owns nothing and may be copied. What is wrong with the descriptor (EBADF, EISDIR, ...) is said
 /// by the transfers. It is not changed by them: one may serve several at once, in any thread.
+///
+/// Needs Linux 6.1. See fstat(2), fcntl(2), getsockopt(2).
 class known_source {
  public:
   /// None: EBADF.
@@ -55,5 +59,9 @@ class known_target {
   int fd_ = -1;
   result<detail::endpoint> about_;
 };
+
+// GCC 12 destroys a temporary of a co_await expression twice.
+static_assert(std::is_trivially_destructible_v<known_source> &&
+              std::is_trivially_destructible_v<known_target>);
 
 }  // namespace zc
