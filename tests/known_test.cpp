@@ -86,7 +86,7 @@ TEST_CASE("known: a file is as long as it was") {
     const zc::transfer none = transfer(in, out, {.offset = 15'000, .route = route});
     CHECK(none.reason == zc::stop_reason::end_of_file);
     CHECK(none.moved == 0);
-    CHECK((support::read_some(pair.second.get(), 20'000) == support::bytes_at(5, 12'340)));
+    CHECK((support::read_some(pair.second.get(), 12'340) == support::bytes_at(5, 12'340)));
   }
 }
 
@@ -100,7 +100,7 @@ TEST_CASE("known: a target's mode is what it was") {
   CHECK(transfer(in, blocking).route != zc::route::direct);
   CHECK(transfer(in, nonblocking).route == zc::route::direct);
   CHECK(transfer(in, blocking, {.route = zc::route::direct}).error == std::errc::invalid_argument);
-  const std::string arrived = support::read_some(pair.second.get(), 100'000);
+  const std::string arrived = support::read_some(pair.second.get(), 40'000);
   CHECK(arrived.size() == 40'000);
   CHECK(support::are_bytes_at(arrived.substr(0, 20'000), 0));
   CHECK(support::are_bytes_at(arrived.substr(20'000), 0));

@@ -665,17 +665,19 @@ TEST_CASE(
   };
   zc::run(play());
   CHECK(done[0].moved == 9000);
-  // As where it had shrunk a moment later.
-  CHECK(done[2].reason == zc::stop_reason::end_of_file);
-  CHECK(done[2].moved == 4000);
-  CHECK(done[2].taken == 4000);
+  // As where it had shrunk a moment later; or refused, where what is in memory was asked anew.
+  const bool early = done[2].reason == zc::stop_reason::end_of_file;
+  const std::size_t sent = early ? 4000 : 0;
+  CHECK((early || done[2].error == std::errc::value_too_large));
+  CHECK(done[2].moved == sent);
+  CHECK(done[2].taken == sent);
   CHECK(done[3].error == std::errc::value_too_large);
   CHECK(done[3].moved == 0);
   CHECK(done[4].reason == zc::stop_reason::complete);
-  const std::string arrived = support::read_some(pair.second.get(), 20'000);
-  CHECK(arrived.size() == 8000);
-  CHECK(support::are_bytes_at(arrived.substr(0, 4000), 0));
-  CHECK(support::are_bytes_at(arrived.substr(4000), 0));
+  const std::string arrived = support::read_some(pair.second.get(), sent + 4000);
+  CHECK(arrived.size() == sent + 4000);
+  CHECK(support::are_bytes_at(arrived.substr(0, sent), 0));
+  CHECK(support::are_bytes_at(arrived.substr(sent), 0));
 }
 
 TEST_CASE("splice_batch: jobs that all end at once hold up nobody and need no stack") {
