@@ -98,8 +98,8 @@ TEST_CASE("known: a target's mode is what it was") {
   support::set_nonblocking(pair.first.get(), true);
   const zc::known_target nonblocking(pair.first.get());
   CHECK(transfer(in, blocking).route != zc::route::direct);
-  CHECK(transfer(in, nonblocking).route == zc::route::direct);
   CHECK(transfer(in, blocking, {.route = zc::route::direct}).error == std::errc::invalid_argument);
+  CHECK(transfer(in, nonblocking, {.route = zc::route::direct}).moved == 20'000);
   const std::string arrived = support::read_some(pair.second.get(), 40'000);
   CHECK(arrived.size() == 40'000);
   CHECK(support::are_bytes_at(arrived.substr(0, 20'000), 0));
