@@ -1,12 +1,10 @@
 #include "zc/splice.hpp"
 
-#include <unistd.h>
-
-#include <limits>
 #include <new>
 #include <optional>
 #include <utility>
 
+#include "checks.hpp"
 #include "file_to_file.hpp"
 #include "mover.hpp"
 
@@ -14,113 +12,11 @@ namespace zc {
 
 namespace {
 
-using detail::endpoint;
 using detail::errno_code;
 using detail::foreknowledge;
 using detail::mover;
 using detail::outcome;
-
-/// Why a call is refused before a byte moves, and which descriptor it is about.
-struct refusal {
-  std::error_code error;
-  side where = side::none;
-};
-
-bool is_offset(std::int64_t offset) noexcept { return offset >= 0 || offset == file_position; }
-
-/// Where the first byte is, for a source that has a position.
-result<std::uint64_t> start_of(const endpoint& in, std::int64_t offset) noexcept {
-  if (offset != file_position) return static_cast<std::uint64_t>(offset);
-  const off_t at = ::lseek(in.fd, 0, SEEK_CUR);
-  if (at < 0) return errno_code(errno);
-  return static_cast<std::uint64_t>(at);
-}
-
-bool passes_largest_offset(std::uint64_t from, std::uint64_t nbytes) noexcept {
-  constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  return nbytes != to_end && (from > largest || nbytes > largest - from);
-}
-
-/// How many bytes the call asks for: to_end where only the end of `in` will tell.
-refusal resolve_source(mover& m) noexcept {
-  const splice_options& asked = m.asked;
-  if (!is_offset(asked.offset)) return {errno_code(EINVAL), side::in};
-  m.in_at = m.in.seekable ? asked.offset : file_position;
-  m.left = asked.nbytes;
-  if (!m.in.seekable) {
-    if (asked.offset > 0) return {errno_code(ESPIPE), side::in};
-    return {};
-  }
-  const result<std::uint64_t> start = start_of(m.in, asked.offset);
-  if (!start) return {start.error(), side::in};
-  if (m.in.size) {
-    if (*start > *m.in.size) return {errno_code(EOVERFLOW), side::in};
-    const std::uint64_t available = *m.in.size - *start;
-    if (asked.nbytes == to_end) {
-      m.left = available;
-    } else if (asked.nbytes > available) {
-      return {errno_code(EOVERFLOW), side::in};
-    }
-  } else if (passes_largest_offset(*start, asked.nbytes)) {
-    return {errno_code(EOVERFLOW), side::in};
-  }
-  return {};
-}
-
-refusal resolve_target(mover& m) noexcept {
-  const std::int64_t offset = m.asked.out_offset;
-  if (!is_offset(offset)) return {errno_code(EINVAL), side::out};
-  m.out_at = m.out.seekable ? offset : file_position;
-  if (!m.out.seekable && offset > 0) return {errno_code(ESPIPE), side::out};
-  if (m.out.append && offset > 0) return {errno_code(EINVAL), side::out};
-  const std::uint64_t nbytes = m.left == to_end ? to_end : m.left + m.staged.size();
-  if (offset > 0 && passes_largest_offset(static_cast<std::uint64_t>(offset), nbytes)) {
-    return {errno_code(EOVERFLOW), side::out};
-  }
-  return {};
-}
-
-bool known_flags(splice_flags flags) noexcept {
-  constexpr splice_flags all =
-      splice_flags::move | splice_flags::nonblock | splice_flags::more | splice_flags::gift;
-  return (flags | all) == all;
-}
-
-bool is_pipe(const endpoint& end) noexcept { return end.is == endpoint::kind::pipe; }
-
-/// splice(2) appends to nothing but pipes.
-bool cannot_splice_to(const endpoint& out) noexcept { return out.append && !is_pipe(out); }
-
-refusal resolve_route(const mover& m) noexcept {
-  const bool splices = m.asked.route == route::direct || m.asked.route == route::ring;
-  if (splices && cannot_splice_to(m.out)) return {errno_code(EINVAL), side::out};
-  if (m.asked.route == route::direct) {
-    if (m.in.may_block()) return {errno_code(EINVAL), side::in};
-    if (m.out.may_block()) return {errno_code(EINVAL), side::out};
-  }
-  return {};
-}
-
-/// Checks the call and fills in what follows from it. Nothing has moved when it refuses. `about`:
-/// what fstat(2) has just said of `in`, where it was asked.
-refusal resolve(mover& m, int in, int out, const foreknowledge& known,
-                const struct stat* about) noexcept {
-  if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
-  const result<endpoint> source =
-      known.in != nullptr ? *known.in : detail::look_at(in, detail::direction::reading, about);
-  if (!source) return {source.error(), side::in};
-  const result<endpoint> target =
-      known.out != nullptr ? *known.out : detail::look_at(out, detail::direction::writing);
-  if (!target) return {target.error(), side::out};
-  m.in = *source;
-  m.out = *target;
-  if (is_pipe(m.in) && is_pipe(m.out) && m.in.device == m.out.device && m.in.inode == m.out.inode) {
-    return {errno_code(EINVAL), side::none};
-  }
-  if (const refusal why = resolve_source(m); why.error) return why;
-  if (const refusal why = resolve_target(m); why.error) return why;
-  return resolve_route(m);
-}
+using detail::refusal;
 
 void begin_progress(progress* seen, std::uint64_t total) noexcept {
   if (seen == nullptr) return;
@@ -138,7 +34,7 @@ void refuse(mover& m, const refusal& why) noexcept {
 /// Whether the transfer begins by copying: it was asked to, or its first splice would be in vain,
 /// or would drop what of a message is too long for a pipe, or could park a kernel worker.
 bool begins_by_copying(const mover& m) noexcept {
-  if (m.asked.route == route::copy || cannot_splice_to(m.out)) return true;
+  if (m.asked.route == route::copy || !m.out.takes_splices()) return true;
   return !m.forced() && (m.in.messages || !m.out.known_room);
 }
 
@@ -149,7 +45,7 @@ task<outcome> go_on(mover& m, outcome next) {
     case outcome::light:
       return bounce(m);
     case outcome::heavy:
-      return is_pipe(m.in) || is_pipe(m.out) ? hop(m) : through_pipe(m);
+      return m.in.is_pipe() || m.out.is_pipe() ? hop(m) : through_pipe(m);
     case outcome::copy_some:
       return copy(m, false);
     case outcome::cannot_splice:
@@ -206,7 +102,7 @@ opening open(mover& m, int in, int out, const foreknowledge& known) noexcept {
   std::optional<struct stat> about;
   const detail::sent_at_once sent = send_at_once(m, in, out, known, about);
   const bool ended = m.stopped() || (sent.nbytes > 0 && sent.nbytes == sent.wanted);
-  const refusal why = ended ? refusal{} : resolve(m, in, out, known, about ? &*about : nullptr);
+  const refusal why = ended ? refusal{} : check(m, in, out, known, about ? &*about : nullptr);
   // What was sent is of what was there then: a file that has shrunk since ends early.
   if (ended || sent.nbytes > 0) m.left = sent.wanted;
   if (known.batch != nullptr && m.out.never_waits) known.batch->add_ready(out);
@@ -258,19 +154,6 @@ task<std::uint64_t> carry_or_throw(int in, int out, splice_options options, fore
   co_return moved_or_throw(std::move(done), wanted);
 }
 
-/// The checks for bytes that come from memory.
-refusal resolve_delivery(mover& m, int out) noexcept {
-  if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
-  const bool from_memory = m.asked.offset == 0 && m.asked.nbytes == to_end &&
-                           (m.asked.route == route::automatic || m.asked.route == route::copy);
-  if (!from_memory) return {errno_code(EINVAL), side::in};
-  const result<endpoint> target = detail::look_at(out, detail::direction::writing);
-  if (!target) return {target.error(), side::out};
-  m.out = *target;
-  m.asked.route = route::copy;
-  return resolve_target(m);
-}
-
 }  // namespace
 
 task<transfer> try_splice(int in, int out, splice_options options) {
@@ -305,7 +188,7 @@ task<transfer> try_splice(remainder from, int out, splice_options options) {
   m.env = co_await detail::this_environment{};
   m.staged = std::move(from);
   m.done.taken = m.staged.size();
-  const refusal why = resolve_delivery(m, out);
+  const refusal why = check_delivery(m, out);
   begin_progress(options.progress, why.error ? 0 : m.staged.size());
   if (why.error) {
     refuse(m, why);

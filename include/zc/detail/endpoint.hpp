@@ -46,6 +46,11 @@ struct endpoint {
   /// Whether it is read and written in whole blocks. (O_DIRECT on a pipe is something else.)
   bool in_blocks() const noexcept { return direct_io && is == kind::file; }
 
+  bool is_pipe() const noexcept { return is == kind::pipe; }
+
+  /// splice(2) appends to nothing but pipes.
+  bool takes_splices() const noexcept { return !append || is_pipe(); }
+
   /// Whether waiting for it makes sense: a file is always ready.
   bool pollable() const noexcept { return is != kind::file && !never_waits; }
 
