@@ -76,10 +76,12 @@ struct watch_nothing {
 /// finish within the grace, cancels the rest, and resumes when the last has ended.
 ///
 /// `handler` is called with an owning zc::fd of a non-blocking, close-on-exec socket, and closes
-/// the connection by letting go of it. One that idles may capture `stop` and end by itself, with
-/// with_stop() for example: ECANCELED out of a handler is no error once `stop` was requested.
-/// `watch(notice)` is called, on the context's thread, when the server stops accepting and when it
-/// goes on: zc itself never logs.
+/// the connection by letting go of it. Where it ends a connection first, after its last answer, it
+/// ends with `co_await zc::lingering_close(std::move(client))`: a plain close while the client
+/// still sends resets the connection, and the answer's end is lost. One that idles may capture
+/// `stop` and end by itself, with with_stop() for example: ECANCELED out of a handler is no error
+/// once `stop` was requested. `watch(notice)` is called, on the context's thread, when the server
+/// stops accepting and when it goes on: zc itself never logs.
 ///
 /// Where descriptors or memory run out (EMFILE, ENFILE, ENOBUFS, ENOMEM; std::bad_alloc when
 /// `handler` is called, which closes that connection) it stops accepting until a connection has

@@ -12,6 +12,7 @@
 #include "zc/fd.hpp"
 #include "zc/host_port.hpp"
 #include "zc/known.hpp"
+#include "zc/lingering_close.hpp"
 #include "zc/listen.hpp"
 #include "zc/op.hpp"
 #include "zc/recv_stream.hpp"
