@@ -88,7 +88,12 @@ std::string program::address() {
 
 std::string program::complaints() const { return contents(err_.get()); }
 
-void program::signal(int number) const { ::kill(child_, number); }
+void program::signal(int number) const {
+  const pid_t child = child_;
+  // kill(2) takes -1 for every process that there is.
+  if (child <= 0) throw std::logic_error("a signal to a program that has ended");
+  ::kill(child, number);
+}
 
 program::result program::finish() {
   result ended;
