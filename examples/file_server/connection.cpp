@@ -3,12 +3,14 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <utility>
 #include <variant>
 
 #include "access_log.hpp"
 #include "zc/address.hpp"
+#include "zc/lingering_close.hpp"
 #include "zc/sleep.hpp"
 #include "zc/when_any.hpp"
 #include "zc/with_stop.hpp"
@@ -20,8 +22,13 @@ namespace {
 constexpr std::size_t head_limit_bytes = 16 * 1024;
 constexpr std::size_t line_limit_bytes = 8 * 1024;
 constexpr std::uint64_t body_limit_bytes = 64 * 1024;
-// What a client may still send to a connection that has had its last answer.
-constexpr std::uint64_t linger_limit_bytes = 1024 * 1024;
+// For how long a client that has had its last answer, and does not hang up, may do nothing.
+constexpr std::chrono::milliseconds linger_idle{2000};
+constexpr std::chrono::milliseconds linger_idle_when_stopping{500};
+// For a first request that was under way when the server was asked to stop; and for any other that
+// has come, and was not seen yet.
+constexpr std::chrono::milliseconds first_request_when_stopping{500};
+constexpr std::chrono::milliseconds request_when_stopping{10};
 
 std::string name_of_peer(int socket) {
   try {
@@ -29,12 +36,6 @@ std::string name_of_peer(int socket) {
   } catch (const std::system_error&) {
     return "-";  // it has gone
   }
-}
-
-/// Has close(2) drop what the client has not taken, and tell it so.
-void reset_at_close(int socket) noexcept {
-  const linger at_once{1, 0};
-  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 }
 
 }  // namespace
@@ -52,6 +53,9 @@ zc::task<> connection::run() {
       co_await zc::when_any(serve(), watch());
   const bool cut_short = first.index() == 1;
   if (cut_short) time_out();
+  if (closes_at_once_) co_return;
+  co_await zc::lingering_close(
+      std::move(client_), {.idle_timeout = stopping() ? linger_idle_when_stopping : linger_idle});
 }
 
 zc::task<> connection::watch() {
@@ -61,11 +65,14 @@ zc::task<> connection::watch() {
   } catch (const std::system_error& ended) {
     if (ended.code() != std::errc::operation_canceled || !stopping()) throw;
   }
+  if (!patience_.is_on_a_request()) {
+    co_await zc::sleep_for(has_answered_ ? request_when_stopping : first_request_when_stopping);
+  }
   if (patience_.is_on_a_request()) co_await patience_.run_out();  // it is answered
 }
 
 void connection::time_out() {
-  if (patience_.awaited() == patience::wait::reader) reset_at_close(client_.get());
+  if (patience_.awaited() == patience::wait::reader) reset();
   if (patience_.awaited() != patience::wait::head) return;
   const request unknown;
   const log_entry logged(unknown);
@@ -75,15 +82,20 @@ void connection::time_out() {
   if (with_.given.access_log) logged.write(peer_, with_.clock, reply.code(), 0);
 }
 
+void connection::reset() noexcept {
+  const linger at_once{1, 0};
+  ::setsockopt(client_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  closes_at_once_ = true;
+}
+
 zc::task<> connection::serve() {
   for (;;) {
     patience_.await(patience::wait::request);
     const bool there = co_await receive_head();
     if (!there) co_return;
     const bool goes_on = co_await answer_next();
-    if (!goes_on || stopping()) break;
+    if (!goes_on || stopping()) co_return;
   }
-  if (lingers_) co_await linger();
 }
 
 bool connection::has_head() {
@@ -120,7 +132,10 @@ zc::task<bool> connection::receive_more() {
     patience_.await(patience::wait::head);
   }
   zc::result<zc::received> got = co_await input_.receive();
-  if (!got || got->empty()) co_return false;
+  if (!got || got->empty()) {
+    closes_at_once_ = true;  // nothing comes any more
+    co_return false;
+  }
   input_.add(std::move(*got));
   co_return true;
 }
@@ -148,10 +163,10 @@ zc::task<bool> connection::answer_next() {
   const bool sent = co_await reply.send(outlet_);
   if (logged) logged->write(peer_, with_.clock, reply.code(), reply.body_bytes_sent(outlet_));
   if (!sent) {
-    reset_at_close(client_.get());
+    reset();
     co_return false;
   }
-  lingers_ = refused_ || withholds || !body.ended() || !input_.empty() || stopping();
+  has_answered_ = true;
   if (!keep_alive) co_return false;
   co_return body.ended() || co_await drop_body(body);
 }
@@ -164,18 +179,6 @@ zc::task<bool> connection::drop_body(request_body left) {
     if (left.ended()) co_return true;
     const bool more = co_await receive_more();
     if (!more) co_return false;
-  }
-}
-
-zc::task<> connection::linger() {
-  patience_.await(patience::wait::rest);
-  ::shutdown(client_.get(), SHUT_WR);
-  std::uint64_t dropped = 0;
-  while (dropped < linger_limit_bytes) {
-    dropped += input_.bytes().size();
-    input_.drop(input_.bytes().size());
-    const bool more = co_await receive_more();
-    if (!more) co_return;
   }
 }
 

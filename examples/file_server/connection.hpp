@@ -38,8 +38,9 @@ class connection {
   /// False when there can be no request after this one.
   zc::task<bool> answer_next();
   zc::task<bool> drop_body(request_body left);
-  zc::task<> linger();
   void time_out();
+  /// Has close(2) drop what the client has not taken, and tell it so.
+  void reset() noexcept;
 
   bool stopping() const noexcept { return with_.stop.stop_requested(); }
 
@@ -51,7 +52,8 @@ class connection {
   patience patience_;
   head_scan scan_;
   std::optional<status> refused_;
-  bool lingers_ = false;  // the client may still be sending
+  bool has_answered_ = false;
+  bool closes_at_once_ = false;
 };
 
 }  // namespace file_server

@@ -65,10 +65,14 @@ bool file_server::comes_to_clients(std::size_t count) const {
   return comes_true([&] { return clients() == count; });
 }
 
-program::result file_server::stop(int signal) {
-  process_.signal(signal);
+program::result file_server::finish() {
   stopped_ = true;
   return process_.finish();
+}
+
+program::result file_server::stop(int signal) {
+  process_.signal(signal);
+  return finish();
 }
 
 std::string complaints_in(const program::result& of) {

@@ -42,6 +42,8 @@ class file_server {
   /// Waits until there are so many; false where that does not come to be.
   bool comes_to_clients(std::size_t count) const;
 
+  /// Waits for its end, after it was asked to.
+  program::result finish();
   /// Has it end, and waits for that.
   program::result stop(int signal);
 
