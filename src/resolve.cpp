@@ -2,6 +2,7 @@
 
 #include <netdb.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,16 @@ class getaddrinfo_category final : public std::error_category {
   std::string message(int code) const override { return ::gai_strerror(code); }
 };
 
+/// The IPv6 one first: who listens there hears IPv4 too.
+std::vector<address> every_interface(std::uint16_t port, int family) {
+  std::vector<address> all;
+  for (const char* const host : {"::", "0.0.0.0"}) {
+    const address each = *detail::numeric_address(host, port);
+    if (family == AF_UNSPEC || family == each.family()) all.push_back(each);
+  }
+  return all;
+}
+
 }  // namespace
 
 const std::error_category& resolve_category() noexcept {
@@ -34,6 +45,10 @@ task<std::vector<address>> resolve(host_port name, resolve_options options) {
   if (number && (options.family == AF_UNSPEC || options.family == number->family())) {
     std::vector<address> one{*number};
     co_return one;
+  }
+  if (options.passive && name.host.empty()) {
+    std::vector<address> all = every_interface(name.port, options.family);
+    if (!all.empty()) co_return all;
   }
   const detail::environment env = co_await detail::this_environment{};
   auto lookup = std::make_shared<detail::name_lookup>();

@@ -85,6 +85,7 @@ TEST_CASE("resolve: no host is every interface for who listens, and this machine
   const auto one = [](zc::resolve_options options) {
     return zc::run(zc::resolve(host_port("", 80), options));
   };
+  CHECK(one({.passive = true}) == addresses({"[::]:80", "0.0.0.0:80"}));
   CHECK(one({.passive = true, .family = AF_INET}) == addresses({"0.0.0.0:80"}));
   CHECK(one({.passive = true, .family = AF_INET6}) == addresses({"[::]:80"}));
   CHECK(one({.family = AF_INET}) == addresses({"127.0.0.1:80"}));

@@ -14,7 +14,8 @@ namespace zc {
 
 /// How resolve() looks a name up.
 struct resolve_options {
-  /// For who listens: an empty host is every interface (`[::]`, `0.0.0.0`), not this machine.
+  /// For who listens: an empty host is every interface, not this machine: `[::]`, where listen()
+  /// hears IPv4 as well, and behind it `0.0.0.0` for a machine without IPv6.
   bool passive = false;
   /// AF_INET or AF_INET6 for those addresses alone; AF_UNSPEC for both.
   int family = AF_UNSPEC;
