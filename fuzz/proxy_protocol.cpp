@@ -1,6 +1,6 @@
 // The first bytes of a connection, which anybody may have sent.
 
-#include "../examples/tcp_relay/proxy_protocol.hpp"
+#include "../examples/server/proxy_protocol.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 #include "require.hpp"
 
-namespace proxy = tcp_relay::proxy_protocol;
+namespace proxy = server::proxy_protocol;
 
 namespace {
 

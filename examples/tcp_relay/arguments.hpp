@@ -5,11 +5,13 @@
 #include <string>
 #include <variant>
 
-#include "proxy_protocol.hpp"
 #include "server/options.hpp"
+#include "server/proxy_protocol.hpp"
 #include "zc/host_port.hpp"
 
 namespace tcp_relay {
+
+namespace proxy_protocol = server::proxy_protocol;
 
 /// What the command line asks for.
 struct arguments {

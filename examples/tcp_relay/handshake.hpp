@@ -3,10 +3,12 @@
 #include <optional>
 #include <string>
 
-#include "proxy_protocol.hpp"
+#include "server/proxy_protocol.hpp"
 #include "zc/task.hpp"
 
 namespace tcp_relay {
+
+namespace proxy_protocol = server::proxy_protocol;
 
 /// Receives a PROXY header, and not a byte of what follows it. Nothing where it does not say who
 /// the connection is from. Throws proxy_protocol::malformed, also where the connection ends before

@@ -4,7 +4,7 @@
 
 #include "arguments.hpp"
 #include "notices.hpp"
-#include "proxy_protocol.hpp"
+#include "server/proxy_protocol.hpp"
 #include "server/server.hpp"
 #include "statistics.hpp"
 #include "upstream.hpp"

@@ -1,4 +1,4 @@
-#include "../examples/tcp_relay/proxy_protocol.hpp"
+#include "../examples/server/proxy_protocol.hpp"
 
 #include <doctest/doctest.h>
 
@@ -12,13 +12,13 @@ TEST_SUITE_BEGIN("unit");
 namespace {
 
 using namespace std::string_literals;
-using tcp_relay::proxy_protocol::encode;
-using tcp_relay::proxy_protocol::endpoints;
-using tcp_relay::proxy_protocol::header;
-using tcp_relay::proxy_protocol::malformed;
-using tcp_relay::proxy_protocol::parse;
-using tcp_relay::proxy_protocol::telling_bytes;
-using tcp_relay::proxy_protocol::version;
+using server::proxy_protocol::encode;
+using server::proxy_protocol::endpoints;
+using server::proxy_protocol::header;
+using server::proxy_protocol::malformed;
+using server::proxy_protocol::parse;
+using server::proxy_protocol::telling_bytes;
+using server::proxy_protocol::version;
 
 const std::string signature("\r\n\r\n\0\r\nQUIT\n", 12);
 const std::string hosts_v4("\x0a\x00\x00\x01\xc0\xa8\x01\x02", 8);  // 10.0.0.1, 192.168.1.2

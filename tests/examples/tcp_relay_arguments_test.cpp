@@ -12,9 +12,9 @@ TEST_SUITE_BEGIN("unit");
 namespace {
 
 using namespace std::chrono_literals;
+using server::proxy_protocol::version;
 using tcp_relay::arguments;
 using tcp_relay::explanation;
-using tcp_relay::proxy_protocol::version;
 using words = std::vector<const char*>;
 
 std::variant<arguments, explanation> parse(words all) {

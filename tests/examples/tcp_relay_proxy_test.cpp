@@ -6,7 +6,7 @@
 #include <string>
 #include <thread>
 
-#include "../examples/tcp_relay/proxy_protocol.hpp"
+#include "../examples/server/proxy_protocol.hpp"
 #include "examples/process_view.hpp"
 #include "examples/tcp_relay_support.hpp"
 #include "support/process.hpp"
@@ -16,6 +16,9 @@ TEST_SUITE_BEGIN("kernel");
 
 namespace {
 
+using server::proxy_protocol::encode;
+using server::proxy_protocol::endpoints;
+using server::proxy_protocol::version;
 using support::backend;
 using support::connect_through;
 using support::ending;
@@ -24,9 +27,6 @@ using support::hears;
 using support::running_relay;
 using support::through;
 using support::write_all;
-using tcp_relay::proxy_protocol::encode;
-using tcp_relay::proxy_protocol::endpoints;
-using tcp_relay::proxy_protocol::version;
 
 const std::string v2_begin("\r\n\r\n\0\r\nQUIT\n", 12);
 

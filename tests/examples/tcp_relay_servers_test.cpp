@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "../examples/tcp_relay/proxy_protocol.hpp"
+#include "../examples/server/proxy_protocol.hpp"
 #include "examples/other_servers.hpp"
 #include "examples/process_view.hpp"
 #include "examples/ship_support.hpp"
@@ -16,6 +16,8 @@ TEST_SUITE_BEGIN("kernel");
 
 namespace {
 
+using server::proxy_protocol::encode;
+using server::proxy_protocol::version;
 using support::backend;
 using support::bytes_at;
 using support::haproxy;
@@ -26,8 +28,6 @@ using support::nginx;
 using support::program;
 using support::running_relay;
 using support::write_all;
-using tcp_relay::proxy_protocol::encode;
-using tcp_relay::proxy_protocol::version;
 
 constexpr std::size_t mebibyte = 1 << 20;
 

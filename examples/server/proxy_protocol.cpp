@@ -1,4 +1,4 @@
-#include "proxy_protocol.hpp"
+#include "server/proxy_protocol.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace tcp_relay::proxy_protocol {
+namespace server::proxy_protocol {
 
 namespace {
 
@@ -247,4 +247,4 @@ std::optional<header> parse(std::string_view begin) {
   return line ? parse_v1(begin) : parse_v2(begin);
 }
 
-}  // namespace tcp_relay::proxy_protocol
+}  // namespace server::proxy_protocol

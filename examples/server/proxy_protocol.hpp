@@ -11,7 +11,7 @@
 /// What HAProxy's PROXY protocol says before the first byte of a connection: who it is from, told
 /// by whoever accepted it. Versions 1 (a line of text) and 2 (binary), for TCP:
 /// https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt
-namespace tcp_relay::proxy_protocol {
+namespace server::proxy_protocol {
 
 enum class version { v1, v2 };
 
@@ -44,4 +44,4 @@ inline constexpr std::size_t telling_bytes = 107;
 /// malformed.
 std::optional<header> parse(std::string_view begin);
 
-}  // namespace tcp_relay::proxy_protocol
+}  // namespace server::proxy_protocol
