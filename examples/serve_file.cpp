@@ -5,9 +5,11 @@
 
 #include <array>
 #include <cstdio>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
+#include "command_line/command_line.hpp"
 #include "serve_file_arguments.hpp"
 #include "zc/zc.hpp"
 
@@ -51,7 +53,10 @@ zc::task<> serve(const char* path, sockaddr_in where) {
 int main(int argc, char** argv) try {
   const serve_file_arguments given = parse_serve_file_arguments(argc, argv);
   zc::run(serve(given.path, given.where));
+} catch (const std::invalid_argument& wrong) {
+  std::fprintf(stderr, "serve_file: %s\n", wrong.what());
+  return command_line::exit_wrong_usage;
 } catch (const std::exception& error) {
   std::fprintf(stderr, "serve_file: %s\n", error.what());
-  return 1;
+  return command_line::exit_failed;
 }

@@ -1,7 +1,7 @@
 #include "arguments.hpp"
 
 #include <CLI/CLI.hpp>
-#include <sstream>
+#include <utility>
 
 namespace file_server {
 
@@ -26,14 +26,7 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
       "Keep files open for a second, up to 1000 of each thread: changes are seen that late");
   app.add_flag("--access-log", given.access_log,
                "Write a line for each request to standard error, which is waited for");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& stopped) {
-    std::ostringstream out;
-    std::ostringstream err;
-    const int exit_code = app.exit(stopped, out, err);
-    return explanation{out.str(), err.str(), exit_code};
-  }
+  if (auto said = command_line::read(app, argc, argv)) return std::move(*said);
   return given;
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 #include <variant>
 
+#include "command_line/command_line.hpp"
 #include "server/options.hpp"
 #include "settings.hpp"
 
@@ -17,12 +18,7 @@ struct arguments {
   bool access_log = false;
 };
 
-/// What there is to say to a command line that asks for help, or for nothing that can be done.
-struct explanation {
-  std::string out;  // for standard output
-  std::string err;  // for standard error
-  int exit_code = 0;
-};
+using command_line::explanation;
 
 /// `argv[0]` is the program's name. Pure: looks at no file and no address.
 std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv);

@@ -78,13 +78,9 @@ void serve(const arguments& given) {
 
 int main(int argc, char** argv) try {
   const std::variant<arguments, explanation> asked = parse_arguments(argc, argv);
-  if (const auto* const said = std::get_if<explanation>(&asked)) {
-    std::fputs(said->out.c_str(), stdout);
-    std::fputs(said->err.c_str(), stderr);
-    return said->exit_code;
-  }
+  if (const auto* const said = std::get_if<explanation>(&asked)) return command_line::say(*said);
   serve(std::get<arguments>(asked));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "file_server: %s\n", error.what());
-  return 1;
+  return command_line::exit_failed;
 }

@@ -1,7 +1,7 @@
 #include "arguments.hpp"
 
 #include <CLI/CLI.hpp>
-#include <sstream>
+#include <utility>
 
 namespace ship {
 
@@ -30,14 +30,7 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
     each->add_flag("--quiet", given.quiet, "Show no progress");
     each->add_flag("--json", given.json, "Print the summary as JSON, on one line");
   }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& stopped) {
-    std::ostringstream out;
-    std::ostringstream err;
-    const int exit_code = app.exit(stopped, out, err);
-    return explanation{out.str(), err.str(), exit_code};
-  }
+  if (auto said = command_line::read(app, argc, argv)) return std::move(*said);
   given.command = sending->parsed() ? arguments::command::send : arguments::command::receive;
   return given;
 }

@@ -4,6 +4,8 @@
 #include <variant>
 #include <vector>
 
+#include "command_line/command_line.hpp"
+
 namespace ship {
 
 /// What the command line asks for.
@@ -20,12 +22,7 @@ struct arguments {
   bool json = false;
 };
 
-/// What there is to say to a command line that asks for help, or for nothing that can be done.
-struct explanation {
-  std::string out;  // for standard output
-  std::string err;  // for standard error
-  int exit_code = 0;
-};
+using command_line::explanation;
 
 /// `argv[0]` is the program's name. Pure: looks at no file and no address.
 std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv);

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
@@ -21,8 +22,6 @@
 
 namespace {
 
-constexpr int exit_incomplete = 1;
-constexpr int exit_unusable = 2;
 constexpr int exit_interrupted = 130;
 
 zc::context* interruptible = nullptr;
@@ -52,7 +51,7 @@ int send(const ship::arguments& given) {
   const bool progress = !given.quiet && ship::can_show_progress();
   context.run(ship::send_tree(what, receivers, {given.connections, progress}, done));
   std::printf("%s\n", (given.json ? done.for_programs() : done.for_people()).c_str());
-  return done.ok() ? 0 : exit_incomplete;
+  return done.ok() ? 0 : command_line::exit_failed;
 }
 
 int receive(const ship::arguments& given) {
@@ -66,7 +65,7 @@ int receive(const ship::arguments& given) {
   const bool ok =
       context.run(ship::receive_trees(listener.get(), into, {given.keep, progress, given.json}));
   if (interrupted != 0) return exit_interrupted;
-  return ok ? 0 : exit_incomplete;
+  return ok ? 0 : command_line::exit_failed;
 }
 
 }  // namespace
@@ -76,16 +75,17 @@ int main(int argc, char** argv) {
     const std::variant<ship::arguments, ship::explanation> asked =
         ship::parse_arguments(argc, argv);
     if (const auto* const said = std::get_if<ship::explanation>(&asked)) {
-      std::fputs(said->out.c_str(), stdout);
-      std::fputs(said->err.c_str(), stderr);
-      return said->exit_code;
+      return command_line::say(*said);
     }
     const auto& given = std::get<ship::arguments>(asked);
     return given.command == ship::arguments::command::send ? send(given) : receive(given);
+  } catch (const std::invalid_argument& error) {
+    std::fprintf(stderr, "ship: %s\n", ship::printable(error.what()).c_str());
+    return command_line::exit_wrong_usage;
   } catch (const std::exception& error) {
     ship::clear_progress_line();
     const char* const what = interrupted != 0 ? "interrupted" : error.what();
     std::fprintf(stderr, "ship: %s\n", ship::printable(what).c_str());
-    return interrupted != 0 ? exit_interrupted : exit_unusable;
+    return interrupted != 0 ? exit_interrupted : command_line::exit_failed;
   }
 }

@@ -1,7 +1,7 @@
 #include "arguments.hpp"
 
 #include <CLI/CLI.hpp>
-#include <sstream>
+#include <utility>
 
 namespace tcp_relay {
 
@@ -31,14 +31,7 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
                "other proxies can reach");
   app.add_flag("--json", given.json, "Print statistics as JSON, on one line");
   app.footer("SIGUSR1 prints statistics to standard error; they are printed at the end, too.");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& stopped) {
-    std::ostringstream out;
-    std::ostringstream err;
-    const int exit_code = app.exit(stopped, out, err);
-    return explanation{out.str(), err.str(), exit_code};
-  }
+  if (auto said = command_line::read(app, argc, argv)) return std::move(*said);
   if (send_proxy == "v1") given.send_proxy = proxy_protocol::version::v1;
   if (send_proxy == "v2") given.send_proxy = proxy_protocol::version::v2;
   return given;

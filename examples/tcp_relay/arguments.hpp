@@ -5,6 +5,7 @@
 #include <string>
 #include <variant>
 
+#include "command_line/command_line.hpp"
 #include "server/options.hpp"
 #include "server/proxy_protocol.hpp"
 #include "zc/host_port.hpp"
@@ -25,12 +26,7 @@ struct arguments {
   bool json = false;
 };
 
-/// What there is to say to a command line that asks for help, or for nothing that can be done.
-struct explanation {
-  std::string out;  // for standard output
-  std::string err;  // for standard error
-  int exit_code = 0;
-};
+using command_line::explanation;
 
 /// `argv[0]` is the program's name. Looks no name up.
 std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv);

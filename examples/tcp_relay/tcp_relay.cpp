@@ -20,8 +20,6 @@
 
 namespace {
 
-constexpr int exit_unusable = 2;
-
 class relay_program final : public server::program {
  public:
   explicit relay_program(tcp_relay::arguments given)
@@ -64,9 +62,7 @@ int main(int argc, char** argv) {
     const std::variant<tcp_relay::arguments, tcp_relay::explanation> asked =
         tcp_relay::parse_arguments(argc, argv);
     if (const auto* const said = std::get_if<tcp_relay::explanation>(&asked)) {
-      std::fputs(said->out.c_str(), stdout);
-      std::fputs(said->err.c_str(), stderr);
-      return said->exit_code;
+      return command_line::say(*said);
     }
     const auto& given = std::get<tcp_relay::arguments>(asked);
     relay_program what(given);
@@ -74,6 +70,6 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "tcp_relay: %s\n", error.what());
-    return exit_unusable;
+    return command_line::exit_failed;
   }
 }

@@ -72,7 +72,7 @@ TEST_CASE("tcp_relay: a command line that makes no sense is explained, and help 
     CAPTURE(std::string(bad.back()));
     const auto said = parse(bad);
     REQUIRE(std::holds_alternative<explanation>(said));
-    CHECK(std::get<explanation>(said).exit_code != 0);
+    CHECK(std::get<explanation>(said).exit_code == 2);
     CHECK_FALSE(std::get<explanation>(said).err.empty());
   }
   const auto help = std::get<explanation>(parse({"--help"}));
