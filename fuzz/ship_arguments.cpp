@@ -33,7 +33,7 @@ std::vector<std::string> again(const arguments& given) {
   if (given.quiet) words.push_back("--quiet");
   if (given.json) words.push_back("--json");
   words.push_back("--");
-  words.push_back(given.address);
+  words.push_back(zc::to_string(given.address));
   words.insert(words.end(), given.paths.begin(), given.paths.end());
   if (!sends) words.push_back(given.directory);
   return words;

@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <utility>
 
+#include "server/options.hpp"
+
 namespace ship {
 
 std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv) {
@@ -13,14 +15,16 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
   arguments given;
 
   CLI::App* const sending = app.add_subcommand("send", "Send files and directories");
-  sending->add_option("HOST:PORT", given.address, "Where a receiver listens")->required();
+  server::add_host_port(*sending, "HOST:PORT", given.address, "Where a receiver listens")
+      ->required();
   sending->add_option("PATH", given.paths, "What to send; DIR/. is what is in DIR")->required();
   sending->add_option("--connections", given.connections, "How many files to send at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
 
   CLI::App* const receiving = app.add_subcommand("receive", "Receive into a directory");
-  receiving->add_option("HOST:PORT", given.address, "Where to listen; port 0 picks a free one")
+  server::add_host_port(*receiving, "HOST:PORT", given.address,
+                        "Where to listen; port 0 picks a free one, no host is every interface")
       ->required();
   receiving->add_option("DIRECTORY", given.directory, "Where to put things")->required();
   receiving->add_flag("--keep", given.keep, "Go on after the first sender, until interrupted");

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "command_line/command_line.hpp"
+#include "zc/host_port.hpp"
 
 namespace ship {
 
@@ -12,7 +13,7 @@ namespace ship {
 struct arguments {
   enum class command { send, receive };
   ship::arguments::command command = ship::arguments::command::send;
-  std::string address;
+  zc::host_port address;
   std::vector<std::string> paths;  // to send
   std::string directory;           // to receive into
   unsigned connections = 8;

@@ -17,11 +17,12 @@
 #include <system_error>
 #include <utility>
 
-#include "address.hpp"
 #include "progress_line.hpp"
 #include "stream.hpp"
 #include "summary.hpp"
+#include "tuning.hpp"
 #include "wire.hpp"
+#include "zc/address.hpp"
 #include "zc/op/accept.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
@@ -57,6 +58,16 @@ std::string explain(std::error_code error) {
 }
 
 bool says_cancelled(std::error_code error) { return error == std::errc::operation_canceled; }
+
+/// Who is at the other end, for people.
+std::string peer_name(int socket) {
+  sockaddr_storage raw{};
+  socklen_t size = sizeof raw;
+  auto* const any = reinterpret_cast<sockaddr*>(&raw);
+  // Who has reset the connection by now has no name any more.
+  if (::getpeername(socket, any, &size) < 0) return "somebody";
+  return zc::to_string(zc::address(any, size).unmapped());
+}
 
 /// The receiver's half of one connection, after the greeting.
 class connection {

@@ -13,7 +13,8 @@
 
 #include "lane.hpp"
 #include "progress_line.hpp"
-#include "zc/op/connect.hpp"
+#include "tuning.hpp"
+#include "zc/connect.hpp"
 #include "zc/timeout.hpp"
 #include "zc/when_all.hpp"
 #include "zc/when_any.hpp"
@@ -29,7 +30,7 @@ class sender {
  public:
   sender(const tree& what, summary& into) : what_(what), summary_(into) {}
 
-  zc::task<> connect_lanes(const std::vector<address>& receivers, unsigned count) {
+  zc::task<> connect_lanes(const std::vector<zc::address>& receivers, unsigned count) {
     wire::hello hello;
     hello.connections = count;
     hello.files = what_.files;
@@ -42,7 +43,8 @@ class sender {
     // connection has ended.
     lanes_.reserve(count);
     for (unsigned i = 0; i < count; ++i) {
-      zc::fd socket = co_await connected_socket(receivers);
+      zc::fd socket = co_await zc::connect(receivers);
+      tune(socket.get());
       lanes_.push_back(std::make_unique<lane>(std::move(socket), summary_));
     }
     std::vector<zc::task<>> greetings;
@@ -89,19 +91,6 @@ class sender {
   }
 
  private:
-  static zc::task<zc::fd> connected_socket(const std::vector<address>& receivers) {
-    std::error_code error = std::make_error_code(std::errc::address_not_available);
-    for (const address& each : receivers) {
-      zc::fd socket = tcp_socket(each.get()->sa_family);
-      tune(socket.get());
-      const zc::result<void> connected =
-          co_await zc::op::connect(socket.get(), each.get(), each.length);
-      if (connected) co_return socket;
-      error = connected.error();
-    }
-    throw std::system_error(error, "cannot connect");
-  }
-
   zc::task<> send_directories(lane& by) {
     for (const entry& each : what_.directories) co_await by.send_directory(each);
   }
@@ -142,8 +131,8 @@ class sender {
 
 }  // namespace
 
-zc::task<> send_tree(const tree& what, const std::vector<address>& receivers, send_options options,
-                     summary& into) {
+zc::task<> send_tree(const tree& what, const std::vector<zc::address>& receivers,
+                     send_options options, summary& into) {
   sender all(what, into);
   co_await all.connect_lanes(receivers, options.connections);
   if (!options.progress) {

@@ -3,9 +3,9 @@
 #include <string>
 #include <vector>
 
-#include "address.hpp"
 #include "summary.hpp"
 #include "tree.hpp"
+#include "zc/address.hpp"
 #include "zc/task.hpp"
 
 namespace ship {
@@ -17,7 +17,7 @@ struct send_options {
 
 /// Sends a tree; what fails is in `into`. Throws when not even a connection can be had, or when
 /// cancelled.
-zc::task<> send_tree(const tree& what, const std::vector<address>& receivers, send_options options,
-                     summary& into);
+zc::task<> send_tree(const tree& what, const std::vector<zc::address>& receivers,
+                     send_options options, summary& into);
 
 }  // namespace ship

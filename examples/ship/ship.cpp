@@ -10,7 +10,6 @@
 #include <variant>
 #include <vector>
 
-#include "address.hpp"
 #include "arguments.hpp"
 #include "progress_line.hpp"
 #include "receiver.hpp"
@@ -18,7 +17,10 @@
 #include "summary.hpp"
 #include "target.hpp"
 #include "tree.hpp"
+#include "zc/address.hpp"
 #include "zc/context.hpp"
+#include "zc/listen.hpp"
+#include "zc/resolve.hpp"
 
 namespace {
 
@@ -43,7 +45,7 @@ void stop_on_signals(zc::context& context) {
 }
 
 int send(const ship::arguments& given) {
-  const std::vector<ship::address> receivers = ship::resolve(given.address, ship::purpose::connect);
+  const std::vector<zc::address> receivers = zc::run(zc::resolve(given.address));
   ship::summary done("sent");
   const ship::tree what = ship::look_at(given.paths, done);
   zc::context context;
@@ -56,10 +58,10 @@ int send(const ship::arguments& given) {
 
 int receive(const ship::arguments& given) {
   ship::target into(given.directory, given.durable);
-  const zc::fd listener = ship::listen_on(ship::resolve(given.address, ship::purpose::listen));
+  const zc::fd listener = zc::listen(zc::run(zc::resolve(given.address, {.passive = true})));
   zc::context context;
   stop_on_signals(context);
-  std::printf("listening on %s\n", ship::local_name(listener.get()).c_str());
+  std::printf("listening on %s\n", zc::to_string(zc::local_address(listener.get())).c_str());
   std::fflush(stdout);
   const bool progress = !given.quiet && ship::can_show_progress();
   const bool ok =

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "../examples/serve_file_arguments.hpp"
-#include "../examples/ship/address.hpp"
 
 TEST_SUITE_BEGIN("unit");
 
@@ -35,7 +34,7 @@ serve_file_arguments parse_serve_file(const char* where) {
 TEST_CASE("ship: what the command line says is what is done") {
   const ship::arguments sent = accepted({"send", "host:1", "a", "b/.", "--connections", "64"});
   CHECK(sent.command == ship::arguments::command::send);
-  CHECK(sent.address == "host:1");
+  CHECK(sent.address == zc::host_port("host", 1));
   CHECK(sent.paths == std::vector<std::string>{"a", "b/."});
   CHECK(sent.connections == 64);
   CHECK_FALSE(sent.quiet);
@@ -44,7 +43,7 @@ TEST_CASE("ship: what the command line says is what is done") {
   const ship::arguments received =
       accepted({"receive", "--keep", "--json", "[::1]:0", "--quiet", "into", "--durable"});
   CHECK(received.command == ship::arguments::command::receive);
-  CHECK(received.address == "[::1]:0");
+  CHECK(received.address == zc::host_port("::1", 0));
   CHECK(received.directory == "into");
   CHECK(received.keep);
   CHECK(received.durable);
@@ -84,24 +83,21 @@ TEST_CASE("ship: a command line that makes no sense is explained, and help is no
   CHECK(std::get<ship::explanation>(help).err.empty());
 }
 
-TEST_CASE("ship: an address is split at its last colon, brackets aside") {
-  struct row {
-    const char* text;
-    const char* host;
-    const char* port;
-  };
-  for (const row& each :
-       {row{"a:1", "a", "1"}, row{":http", "", "http"}, row{"[::1]:0", "::1", "0"},
-        row{"[]:1", "", "1"}, row{"127.0.0.1:65535", "127.0.0.1", "65535"}}) {
-    CAPTURE(each.text);
-    const ship::host_and_port found = ship::split(each.text);
-    CHECK(found.host == each.host);
-    CHECK(found.port == each.port);
-  }
-  for (const char* const bad : {"", "a", ":", "a:", "::1", "::1:80", "[::1]", "[::1]:", "[a:b:1"}) {
+TEST_CASE("ship: an address is what every program takes for one, or refused with a sentence") {
+  for (const char* const bad :
+       {"host:22222222", "host:65536", "host: 80", "host:+80", "host:-1", "host:http", "host:0x50",
+        "host:", "host", "", ":", "::1:80", "[::1]", "[host]:80", "host:80 ", "a:1:2"}) {
     CAPTURE(bad);
-    CHECK_THROWS_AS(ship::split(bad), std::invalid_argument);
+    for (const words& each : {words{"send", bad, "a"}, words{"receive", bad, "a"}}) {
+      const auto said = parse(each);
+      REQUIRE(std::holds_alternative<ship::explanation>(said));
+      CHECK(std::get<ship::explanation>(said).exit_code == 2);
+      CHECK(std::get<ship::explanation>(said).err.find("HOST:PORT: ") != std::string::npos);
+    }
   }
+  const auto said = parse({"receive", "host:22222222", "a"});
+  CHECK(std::get<ship::explanation>(said).err.find(
+            "host:22222222: the port is not a number from 0 to 65535") != std::string::npos);
 }
 
 TEST_CASE("examples/serve_file: an address is what it says, or refused") {
