@@ -30,6 +30,7 @@ std::vector<std::string> again(const arguments& given) {
   }
   if (given.keep) words.push_back("--keep");
   if (given.durable) words.push_back("--durable");
+  if (given.no_overwrite) words.push_back("--no-overwrite");
   if (given.quiet) words.push_back("--quiet");
   if (given.json) words.push_back("--json");
   words.push_back("--");
@@ -42,7 +43,8 @@ std::vector<std::string> again(const arguments& given) {
 bool same(const arguments& a, const arguments& b) {
   return a.command == b.command && a.address == b.address && a.paths == b.paths &&
          a.directory == b.directory && a.connections == b.connections && a.keep == b.keep &&
-         a.durable == b.durable && a.quiet == b.quiet && a.json == b.json;
+         a.durable == b.durable && a.no_overwrite == b.no_overwrite && a.quiet == b.quiet &&
+         a.json == b.json;
 }
 
 }  // namespace

@@ -30,6 +30,9 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
   receiving->add_flag("--keep", given.keep, "Go on after the first sender, until interrupted");
   receiving->add_flag("--durable", given.durable, "Have each file on the disk before saying so");
 
+  receiving->add_flag("--no-overwrite", given.no_overwrite,
+                      "Leave files and links that are there as they are, and say so: a failure");
+
   for (CLI::App* const each : {sending, receiving}) {
     each->add_flag("--quiet", given.quiet, "Show no progress");
     each->add_flag("--json", given.json, "Print the summary as JSON, on one line");

@@ -19,6 +19,7 @@ struct arguments {
   unsigned connections = 8;
   bool keep = false;
   bool durable = false;
+  bool no_overwrite = false;
   bool quiet = false;
   bool json = false;
 };

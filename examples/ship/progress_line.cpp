@@ -1,9 +1,13 @@
 #include "progress_line.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "zc/sleep.hpp"
 
@@ -18,21 +22,49 @@ constexpr double newest_share = 0.2;
 bool line_is_shown = false;
 
 void show(const standing& now, double bytes_per_second) {
-  const double left = static_cast<double>(now.bytes_total) - static_cast<double>(now.bytes);
-  std::fprintf(stderr, "\r\033[K%llu/%llu files  %.1f/%.1f MB  %.1f MB/s",
-               static_cast<unsigned long long>(now.files),
-               static_cast<unsigned long long>(now.files_total),
-               static_cast<double>(now.bytes) / 1e6, static_cast<double>(now.bytes_total) / 1e6,
-               bytes_per_second / 1e6);
-  if (left > 0 && bytes_per_second > 0 && left / bytes_per_second < 1e6) {
-    const auto seconds = static_cast<long>(left / bytes_per_second) + 1;
-    std::fprintf(stderr, "  %ld:%02ld left", seconds / 60, seconds % 60);
-  }
+  const std::string text = progress_text(now, bytes_per_second, columns_of(STDERR_FILENO));
+  std::fprintf(stderr, "\r\033[K%s", text.c_str());
   std::fflush(stderr);
   line_is_shown = true;
 }
 
+std::string megabytes(double bytes) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.1f", bytes / 1e6);
+  return text.data();
+}
+
+std::string time_text(long seconds) {
+  const std::string rest = std::to_string(seconds % 60);
+  return std::to_string(seconds / 60) + (rest.size() < 2 ? ":0" : ":") + rest;
+}
+
 }  // namespace
+
+std::string progress_text(const standing& now, double bytes_per_second, std::size_t columns) {
+  const auto done = static_cast<double>(now.bytes);
+  const auto total = static_cast<double>(now.bytes_total);
+  // The most telling first: those that do not fit are left out.
+  std::vector<std::string> parts{
+      std::to_string(now.files) + "/" + std::to_string(now.files_total) + " files",
+      megabytes(done) + "/" + megabytes(total) + " MB", megabytes(bytes_per_second) + " MB/s"};
+  const double left = total - done;
+  if (left > 0 && bytes_per_second > 0 && left / bytes_per_second < 1e6) {
+    parts.push_back(time_text(static_cast<long>(left / bytes_per_second) + 1) + " left");
+  }
+  const std::size_t room = columns > 0 ? columns - 1 : 0;
+  std::string text = parts.front().substr(0, room);
+  for (std::size_t i = 1; i < parts.size() && text.size() + 2 + parts[i].size() <= room; ++i) {
+    text += "  " + parts[i];
+  }
+  return text;
+}
+
+std::size_t columns_of(int terminal) {
+  winsize size{};
+  if (::ioctl(terminal, TIOCGWINSZ, &size) < 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
 
 bool can_show_progress() { return ::isatty(STDERR_FILENO) == 1; }
 

@@ -57,7 +57,7 @@ int send(const ship::arguments& given) {
 }
 
 int receive(const ship::arguments& given) {
-  ship::target into(given.directory, given.durable);
+  ship::target into(given.directory, {.durable = given.durable, .overwrite = !given.no_overwrite});
   const zc::fd listener = zc::listen(zc::run(zc::resolve(given.address, {.passive = true})));
   zc::context context;
   stop_on_signals(context);

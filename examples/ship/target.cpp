@@ -43,7 +43,7 @@ std::string name_in(std::string_view path) {
 
 }  // namespace
 
-target::target(const std::string& directory, bool durable) : durable_(durable) {
+target::target(const std::string& directory, target_options options) : options_(options) {
   if (::mkdir(directory.c_str(), 0777) < 0 && errno != EEXIST) {
     throw std::system_error(last_error(), directory);
   }
@@ -139,6 +139,7 @@ zc::task<std::error_code> placer::make_link(const wire::item& about) {
   const zc::result<int> parent = parent_of(about.path);
   if (!parent) co_return parent.error();
   const std::string name = name_in(about.path);
+  if (const std::error_code taken = refuse_taken(*parent, name)) co_return taken;
   const std::string temporary = target_.temporary_name();
   if (::symlinkat(about.target.c_str(), *parent, temporary.c_str()) < 0) co_return last_error();
   part_file part(zc::fd(), *parent, temporary);
@@ -146,15 +147,13 @@ zc::task<std::error_code> placer::make_link(const wire::item& about) {
   if (::utimensat(*parent, temporary.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) < 0) {
     co_return last_error();
   }
-  const zc::result<void> renamed =
-      co_await zc::op::renameat(*parent, temporary.c_str(), *parent, name.c_str());
-  if (renamed) part.published();
-  co_return renamed.error();
+  co_return co_await give_name(part, *parent, name);
 }
 
 zc::task<zc::result<part_file>> placer::begin_file(const wire::item& about) {
   const zc::result<int> parent = parent_of(about.path);
   if (!parent) co_return parent.error();
+  if (const std::error_code taken = refuse_taken(*parent, name_in(about.path))) co_return taken;
   const std::string name = target_.temporary_name();
   zc::result<zc::fd> opened = co_await zc::op::openat(
       *parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -176,10 +175,30 @@ zc::task<std::error_code> placer::publish(part_file& part, const wire::item& abo
   const zc::result<int> parent = parent_of(about.path);
   if (!parent) co_return parent.error();
   const std::string name = name_in(about.path);
+  co_return co_await give_name(part, *parent, name);
+}
+
+std::error_code placer::refuse_taken(int parent, const std::string& name) const {
+  struct stat found {};
+  const bool taken =
+      !target_.overwrite() && ::fstatat(parent, name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0;
+  return taken ? std::make_error_code(std::errc::file_exists) : std::error_code();
+}
+
+zc::task<std::error_code> placer::give_name(part_file& part, int parent,
+                                            const std::string& name) const {
+  const unsigned flags = target_.overwrite() ? 0 : RENAME_NOREPLACE;
   const zc::result<void> renamed =
-      co_await zc::op::renameat(*parent, part.name().c_str(), *parent, name.c_str());
-  if (renamed) part.published();
-  co_return renamed.error();
+      co_await zc::op::renameat(parent, part.name().c_str(), parent, name.c_str(), flags);
+  if (renamed) {
+    part.published();
+    co_return std::error_code();
+  }
+  if (flags == 0 || renamed.error() != std::errc::invalid_argument) co_return renamed.error();
+  // The file system knows no such flag, but no second name for what has one either.
+  if (::linkat(parent, part.name().c_str(), parent, name.c_str(), 0) < 0) co_return last_error();
+  part.remove();
+  co_return std::error_code();
 }
 
 zc::task<std::error_code> placer::finish() {

@@ -13,21 +13,27 @@
 
 namespace ship {
 
+struct target_options {
+  bool durable = false;   // what is published is on the disk
+  bool overwrite = true;  // what has the name of what arrives is replaced
+};
+
 /// The directory that everything goes into, and nothing leaves.
 class target {
  public:
-  /// Makes the directory if it is not there. With `durable`, what is published is on the disk.
-  target(const std::string& directory, bool durable);
+  /// Makes the directory if it is not there.
+  target(const std::string& directory, target_options options);
 
   int root() const noexcept { return root_.get(); }
-  bool durable() const noexcept { return durable_; }
+  bool durable() const noexcept { return options_.durable; }
+  bool overwrite() const noexcept { return options_.overwrite; }
 
   /// A name that no peer can guess, and no other file of this target has.
   std::string temporary_name();
 
  private:
   zc::fd root_;
-  bool durable_;
+  target_options options_;
   std::string prefix_;
   std::uint64_t named_ = 0;
 };
@@ -63,9 +69,10 @@ class placer {
   zc::task<std::error_code> set_attributes(const wire::item& about);
   zc::task<std::error_code> make_link(const wire::item& about);
 
-  /// A file to be filled. Publish or destroy it before the next item.
+  /// A file to be filled; not where one would only be refused its name. Publish or destroy it
+  /// before the next item.
   zc::task<zc::result<part_file>> begin_file(const wire::item& about);
-  /// Gives a complete file its mode, time and name, replacing what has that name.
+  /// Gives a complete file its mode, time and name.
   zc::task<std::error_code> publish(part_file& part, const wire::item& about);
 
   /// Has the names in the target directory itself on the disk, if that was asked for.
@@ -75,6 +82,8 @@ class placer {
   /// The directory that `path` is in, until the next call.
   zc::result<int> parent_of(std::string_view path);
   zc::result<zc::fd> open_beneath(const std::string& path, std::uint64_t flags) const;
+  zc::task<std::error_code> give_name(part_file& part, int parent, const std::string& name) const;
+  std::error_code refuse_taken(int parent, const std::string& name) const;
   std::error_code make_writable(const wire::item& about) const;
 
   target& target_;

@@ -107,7 +107,9 @@ TEST_CASE("examples/ship: who does not greet properly is turned away, and others
   CHECK(newer.is_hung_up());
 
   peer silent(address);
-  CHECK(support::run_program({"ship", "send", address, "/etc/hostname"}).code == 0);
+  const program::result sent = support::run_program({"ship", "send", address, "/etc/hostname"});
+  CHECK(sent.err == "");
+  CHECK(sent.code == 0);
   CHECK(receiver.finish().code == 0);
   CHECK(fs::exists(at.path() / "into" / "hostname"));
 }
