@@ -6,6 +6,8 @@
 #include <array>
 #include <climits>
 
+#include "terminal/printable.hpp"
+
 namespace file_server {
 
 namespace {
@@ -13,22 +15,10 @@ namespace {
 // One write to a pipe is in one piece up to PIPE_BUF; the rest of the line takes less than this.
 constexpr std::size_t longest_request = PIPE_BUF - 256;
 
-bool is_plain(char one) noexcept { return one >= ' ' && one <= '~' && one != '"' && one != '\\'; }
-
 }  // namespace
 
 void add_printable(std::string& to, std::string_view raw) {
-  constexpr std::string_view digits = "0123456789ABCDEF";
-  for (const char each : raw) {
-    if (is_plain(each)) {
-      to.push_back(each);
-      continue;
-    }
-    const auto code = static_cast<unsigned char>(each);
-    to.append("\\x");
-    to.push_back(digits[code / 16]);
-    to.push_back(digits[code % 16]);
-  }
+  terminal::add_printable(to, raw, terminal::charset::quotable_ascii);
 }
 
 log_entry::log_entry(const request& of) {

@@ -20,6 +20,7 @@
 #include "progress_line.hpp"
 #include "stream.hpp"
 #include "summary.hpp"
+#include "terminal/printable.hpp"
 #include "tuning.hpp"
 #include "wire.hpp"
 #include "zc/address.hpp"
@@ -281,7 +282,8 @@ class receiver {
       leave(*joined);
     } else if (!stopping_) {
       clear_progress_line();
-      std::fprintf(stderr, "ship: refused %s: %s\n", peer.c_str(), printable(failure).c_str());
+      std::fprintf(stderr, "ship: refused %s: %s\n", peer.c_str(),
+                   terminal::printable(failure).c_str());
     }
   }
 

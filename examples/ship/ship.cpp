@@ -16,6 +16,7 @@
 #include "sender.hpp"
 #include "summary.hpp"
 #include "target.hpp"
+#include "terminal/printable.hpp"
 #include "tree.hpp"
 #include "zc/address.hpp"
 #include "zc/context.hpp"
@@ -82,12 +83,12 @@ int main(int argc, char** argv) {
     const auto& given = std::get<ship::arguments>(asked);
     return given.command == ship::arguments::command::send ? send(given) : receive(given);
   } catch (const std::invalid_argument& error) {
-    std::fprintf(stderr, "ship: %s\n", ship::printable(error.what()).c_str());
+    std::fprintf(stderr, "ship: %s\n", terminal::printable(error.what()).c_str());
     return command_line::exit_wrong_usage;
   } catch (const std::exception& error) {
     ship::clear_progress_line();
     const char* const what = interrupted != 0 ? "interrupted" : error.what();
-    std::fprintf(stderr, "ship: %s\n", ship::printable(what).c_str());
+    std::fprintf(stderr, "ship: %s\n", terminal::printable(what).c_str());
     return interrupted != 0 ? exit_interrupted : command_line::exit_failed;
   }
 }

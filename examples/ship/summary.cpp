@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "progress_line.hpp"
+#include "terminal/printable.hpp"
 
 namespace ship {
 
@@ -26,21 +27,6 @@ double cpu_seconds() {
 
 }  // namespace
 
-std::string printable(std::string_view text) {
-  std::string shown;
-  for (const char each : text) {
-    const auto byte = static_cast<unsigned char>(each);
-    if (byte >= 0x20 && byte != 0x7f && byte != '\\') {
-      shown.push_back(each);
-      continue;
-    }
-    std::array<char, 5> escaped{};
-    std::snprintf(escaped.data(), escaped.size(), "\\x%02x", static_cast<unsigned>(byte));
-    shown += escaped.data();
-  }
-  return shown;
-}
-
 summary::summary(std::string verb)
     : verb_(std::move(verb)),
       began_(std::chrono::steady_clock::now()),
@@ -50,7 +36,8 @@ void summary::fail(std::string path, std::string reason) {
   ++failures_;
   if (failures_ > remembered_limit) return;
   clear_progress_line();
-  std::fprintf(stderr, "ship: %s: %s\n", printable(path).c_str(), printable(reason).c_str());
+  std::fprintf(stderr, "ship: %s: %s\n", terminal::printable(path).c_str(),
+               terminal::printable(reason).c_str());
   if (failures_ == remembered_limit) {
     std::fputs("ship: more failures are counted, but not shown\n", stderr);
   }
@@ -88,7 +75,8 @@ std::string summary::for_programs() const {
   const usage spent = used();
   nlohmann::ordered_json failures = nlohmann::ordered_json::array();
   for (const failure& each : remembered_) {
-    failures.push_back({{"path", each.path}, {"reason", each.reason}});
+    failures.push_back(
+        {{"path", terminal::printable(each.path)}, {"reason", terminal::printable(each.reason)}});
   }
   const nlohmann::ordered_json all = {
       {"files", files},
@@ -105,8 +93,7 @@ std::string summary::for_programs() const {
       {"failed", failures_},
       {"failures", failures},
   };
-  // Names are bytes: those that are not UTF-8 get a replacement character.
-  return all.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return all.dump();
 }
 
 }  // namespace ship

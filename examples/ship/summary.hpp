@@ -5,15 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "zc/transfer.hpp"
 
 namespace ship {
-
-/// A name or a peer's words as a terminal may see them: control characters become \xNN.
-std::string printable(std::string_view text);
 
 /// What one side of a session did. Failures are printed to stderr as they happen,
 /// the first thousand of them.

@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include "terminal/printable.hpp"
+
 namespace ship {
 
 namespace {
@@ -110,7 +112,8 @@ void refuse_same_names(const tree& found) {
   for (const auto* list : {&found.directories, &found.others}) {
     for (const entry& each : *list) {
       if (!seen.insert(each.path).second) {
-        throw std::invalid_argument("two paths to send would both become " + printable(each.path));
+        throw std::invalid_argument("two paths to send would both become " +
+                                    terminal::printable(each.path));
       }
     }
   }

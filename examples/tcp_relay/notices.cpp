@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "terminal/printable.hpp"
+
 namespace tcp_relay {
 
 namespace {
@@ -18,7 +20,7 @@ void notices::say(std::string_view what) {
     return;
   }
   next_ = now + pause;
-  std::string line = "tcp_relay: " + std::string(what);
+  std::string line = "tcp_relay: " + terminal::printable(what);
   const std::uint64_t unsaid = std::exchange(left_out_, 0);
   if (unsaid > 0) line += " (and " + std::to_string(unsaid) + " more before)";
   line += '\n';

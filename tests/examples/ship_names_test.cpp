@@ -54,4 +54,28 @@ TEST_CASE("examples/ship: --no-overwrite leaves what is there, says so, and take
   CHECK(contents_of(at.path() / "into" / "tree" / "free").size() == 100'000);
 }
 
+TEST_CASE("examples/ship: names reach neither a terminal nor JSON as they are, on either side") {
+  const support::temporary_directory at;
+  // A C1 control, an override of the direction, a separator, and what is no UTF-8.
+  const std::string name = "a\xc2\x9b\x33m\xe2\x80\xae\xe2\x80\xa8\x9b\xff b";
+  const std::string shown = R"(a\xC2\x9B3m\xE2\x80\xAE\xE2\x80\xA8\x9B\xFF b)";
+  const std::string shown_in_json = R"(a\\xC2\\x9B3m\\xE2\\x80\\xAE\\xE2\\x80\\xA8\\x9B\\xFF b)";
+  make_file(at.path() / name, "new");
+  fs::create_directory(at.path() / "into");
+  make_file(at.path() / "into" / name, "old");
+  program receiver(
+      {"ship", "receive", "127.0.0.1:0", at.path() / "into", "--no-overwrite", "--json"});
+  const program::result sent =
+      run_program({"ship", "send", "--json", receiver.address(), at.path() / name});
+  const program::result received = receiver.finish();
+  for (const program::result* each : {&sent, &received}) {
+    CHECK(each->code == 1);
+    CHECK(each->err.find("ship: " + shown + ": ") == 0);
+    CHECK(each->out.find("{\"path\":\"" + shown_in_json + "\",") != std::string::npos);
+    for (const char byte : each->out + each->err) {
+      CHECK((byte == '\n' || (byte >= ' ' && byte <= '~')));
+    }
+  }
+}
+
 TEST_SUITE_END();
