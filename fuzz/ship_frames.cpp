@@ -18,7 +18,8 @@ void check(const wire::item& what) {
           "a path is within its limit");
   require(what.target.size() <= wire::path_limit_bytes, "a target is within its limit");
   require((what.path + what.target).find('\0') == std::string::npos, "no name holds a zero byte");
-  require(what.size <= wire::size_limit_bytes, "a size is within its limit");
+  require(what.size <= wire::size_limit_bytes || what.size == wire::unknown_size,
+          "a size is within its limit");
   require(what.mode <= 07777, "a mode is permission bits");
   require(what.modified.nanoseconds < 1'000'000'000, "a time is one");
 }
@@ -41,6 +42,19 @@ std::string again(const wire::header& header, std::string_view payload) {
       const wire::outcome what = wire::parse_outcome(payload);
       require(what.reason.size() <= wire::reason_limit_bytes, "a reason is within its limit");
       wire::append(bytes, header.kind, what);
+      break;
+    }
+    case wire::kind::hole: {
+      const std::uint64_t nbytes = wire::parse_hole(payload);
+      require(nbytes > 0 && nbytes <= wire::size_limit_bytes, "a hole is within its limit");
+      wire::append_hole(bytes, nbytes);
+      break;
+    }
+    case wire::kind::failures: {
+      const wire::failures what = wire::parse_failures(payload);
+      require(what.path.size() <= wire::path_limit_bytes, "a path is within its limit");
+      require(what.reason.size() <= wire::reason_limit_bytes, "a reason is within its limit");
+      wire::append(bytes, what);
       break;
     }
     case wire::kind::data:

@@ -8,9 +8,11 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "summary.hpp"
 #include "tree.hpp"
+#include "unmade.hpp"
 #include "wire.hpp"
 #include "zc/fd.hpp"
 #include "zc/task.hpp"
@@ -26,7 +28,8 @@ namespace ship {
 /// everything here then does nothing. Not movable, as tasks refer to it.
 class lane {
  public:
-  lane(zc::fd socket, summary& into) : socket_(std::move(socket)), summary_(into) {}
+  /// What fails is in `into`, and directories that the receiver could not make in `unmade`.
+  lane(zc::fd socket, summary& into, unmade_directories& unmade);
   lane(const lane&) = delete;
   lane& operator=(const lane&) = delete;
 
@@ -42,35 +45,47 @@ class lane {
   zc::task<> send_attributes(const entry& what);
   zc::task<> send_link(const entry& what);
   zc::task<> send_file(const entry& what);
+  /// Tells the receiver what it cannot know of.
+  zc::task<> send_failures(std::vector<failure> what);
 
   /// Sends what `items` sends, then a `last` frame; results are taken meanwhile.
   zc::task<> run_phase(zc::task<> items, wire::kind last);
 
  private:
   struct sent_item {
-    const entry* what;  // null for a checkpoint or bye
+    const entry* what;  // null for failures, a checkpoint or bye
     wire::kind kind;
     bool complete = true;     // a file is complete after its end frame
     bool reported = false;    // its failure is known on this side already
     struct ::statx about {};  // of a file, when it was opened
+    std::uint64_t bytes = 0;  // of a file
   };
 
   zc::task<> send_items(zc::task<> items, wire::kind last);
   zc::task<> take_results();
   void take_result(const wire::outcome& result);
+  void fail(const sent_item& item, const wire::outcome& result);
   void count_file(const sent_item& item);
   zc::task<> unless_lost(zc::task<> work);
   void lose(const std::string& because);
 
-  void fail_before_sending(const entry& what, std::error_code error);
+  static bool same_version(const struct ::statx& a, const struct ::statx& b);
+  bool is_below_unmade(const entry& what);
+  void fail_before_sending(const entry& what, const std::string& reason);
   zc::task<> flush(bool more);
-  zc::task<std::string> send_bodies(int file, const wire::item& about);
+  zc::task<> flush_when_full();
+  zc::task<std::string> send_contents(int file, wire::item about, bool may_have_holes,
+                                      std::uint64_t& sent_bytes);
+  zc::task<std::string> send_until_end(int file, wire::item about, std::uint64_t& sent_bytes);
   zc::task<bool> send_body(int file, std::uint64_t offset, std::uint64_t nbytes);
 
   zc::fd socket_;
+  std::string peer_;
   summary& summary_;
+  unmade_directories& unmade_;
   zc::progress body_;
   std::uint64_t bytes_sent_ = 0;
+  std::string unsized_;            // what was read of a file that does not tell its size
   std::string outbox_;             // frames that wait for the next flush
   std::deque<sent_item> awaited_;  // items whose results are still to come
   std::string lost_because_;

@@ -22,6 +22,7 @@
 #include "summary.hpp"
 #include "terminal/printable.hpp"
 #include "tuning.hpp"
+#include "unmade.hpp"
 #include "wire.hpp"
 #include "zc/address.hpp"
 #include "zc/op/accept.hpp"
@@ -45,6 +46,7 @@ struct session {
 
   wire::hello about;
   ship::summary summary;
+  unmade_directories unmade;
   std::uint64_t bytes_arrived = 0;
   unsigned joined = 0;
   unsigned live = 0;
@@ -56,6 +58,10 @@ std::string explain(std::error_code error) {
   }
   if (error == std::errc::cross_device_link) return "its path leaves the directory";
   return error.message();
+}
+
+bool continues_file(wire::kind what) {
+  return what == wire::kind::data || what == wire::kind::hole || what == wire::kind::end;
 }
 
 bool says_cancelled(std::error_code error) { return error == std::errc::operation_canceled; }
@@ -90,6 +96,9 @@ class connection {
         case wire::kind::file:
           co_await take_file(next);
           break;
+        case wire::kind::failures:
+          co_await take_failures(next);
+          break;
         case wire::kind::checkpoint:
           co_await answer(std::string(), std::error_code());
           break;
@@ -110,7 +119,11 @@ class connection {
     std::error_code failed;
     if (what.header.kind == wire::kind::directory) {
       failed = co_await place_.make_directory(about);
-      if (!failed) ++of_.summary.directories;
+      if (!failed) {
+        ++of_.summary.directories;
+      } else if (!says_cancelled(failed)) {
+        of_.unmade.add(about.path);
+      }
     } else if (what.header.kind == wire::kind::attributes) {
       failed = co_await place_.set_attributes(about);
     } else {
@@ -126,36 +139,57 @@ class connection {
     std::error_code failed = begun.error();
     part_file part = std::move(begun).value_or(part_file());
     std::uint64_t got = 0;
+    bool ends_in_hole = false;
     while (next.header.kind != wire::kind::end) {
-      const std::uint64_t body_bytes = next.header.body_bytes;
-      if (body_bytes > about.size - got)
+      const bool is_hole = next.header.kind == wire::kind::hole;
+      const std::uint64_t nbytes =
+          is_hole ? wire::parse_hole(next.payload) : next.header.body_bytes;
+      if (nbytes > std::min(about.size, wire::size_limit_bytes) - got) {
         throw wire::protocol_error("a file is longer than it said");
-      if (!failed) {
-        failed = co_await take_body(part, got, body_bytes);
-      } else {
-        co_await skip(body_bytes);
       }
-      got += body_bytes;
-      of_.bytes_arrived += body_bytes;
+      if (!is_hole && !failed) {
+        failed = co_await take_body(part, got, nbytes);
+      } else if (!is_hole) {
+        co_await skip(nbytes);
+      }
+      ends_in_hole = nbytes > 0 ? is_hole : ends_in_hole;
+      got += nbytes;
+      of_.bytes_arrived += nbytes;
       const bool any = co_await receive_frame(socket_, next);
-      if (!any || (next.header.kind != wire::kind::data && next.header.kind != wire::kind::end)) {
+      if (!any || !continues_file(next.header.kind)) {
         throw wire::protocol_error("a file without its end");
       }
     }
     const wire::outcome end = wire::parse_outcome(next.payload);
     if (end.status != 0) {
       part.remove();
-      of_.summary.fail(about.path, "the sender could not send all of it");
+      of_.summary.fail({.path = about.path, .reason = "sender: " + end.reason});
       co_await send_result(end);
       co_return;
     }
-    if (got != about.size) throw wire::protocol_error("a file is shorter than it said");
+    if (about.size != wire::unknown_size && got != about.size) {
+      throw wire::protocol_error("a file is shorter than it said");
+    }
+    if (!failed && ends_in_hole) failed = part.grow_to(got);
     if (!failed) failed = co_await place_.publish(part, about);
     if (!failed) {
       ++of_.summary.files;
       of_.summary.bytes += got;
     }
     co_await answer(about.path, failed);
+  }
+
+  /// What the sender did not send, and why.
+  zc::task<> take_failures(const frame& next) {
+    wire::failures what = wire::parse_failures(next.payload);
+    const bool follows = of_.unmade.hold(what.path);
+    of_.summary.fail(
+        {.path = std::move(what.path),
+         .reason = follows ? unmade_directories::consequence : "sender: " + what.reason,
+         .count = what.count,
+         .alike = what.alike});
+    const wire::outcome heard;
+    co_await send_result(heard);
   }
 
   /// Body to file. What the disk does not take is skipped, so that the next frame is found.
@@ -193,8 +227,11 @@ class connection {
     wire::outcome result;
     if (failed) {
       result.status = static_cast<std::uint32_t>(failed.value());
-      result.reason = explain(failed);
-      of_.summary.fail(std::move(path), result.reason);
+      const bool follows = of_.unmade.hold(path);
+      result.reason = follows ? unmade_directories::consequence : explain(failed);
+      of_.summary.fail({.path = std::move(path),
+                        .reason = result.reason,
+                        .alike = follows || concerns_all(failed.value())});
     }
     co_await send_result(result);
   }
@@ -278,7 +315,8 @@ class receiver {
     const std::string peer = peer_name(socket.get());
     socket = zc::fd();
     if (joined) {
-      if (!failure.empty()) joined->summary.fail("connection", failure);
+      if (!failure.empty())
+        joined->summary.fail({.path = "connection", .reason = failure, .alike = true});
       leave(*joined);
     } else if (!stopping_) {
       clear_progress_line();
@@ -304,15 +342,15 @@ class receiver {
     std::error_code unwelcome;
     try {
       std::string answer;
-      wire::append_welcome(answer, !hello   ? wire::verdict::other_version
-                                   : joined ? wire::verdict::welcome
-                                            : wire::verdict::busy);
+      wire::append(answer, wire::welcome{.verdict = !hello   ? wire::verdict::other_version
+                                                    : joined ? wire::verdict::welcome
+                                                             : wire::verdict::busy});
       co_await send_all(socket, answer, then::push);
     } catch (const std::system_error& error) {
       unwelcome = error.code();
     }
     if (unwelcome && joined) {
-      joined->summary.fail("connection", unwelcome.message());
+      joined->summary.fail({.path = "connection", .reason = unwelcome.message(), .alike = true});
       leave(*joined);
     }
     if (unwelcome) throw std::system_error(unwelcome);
@@ -338,6 +376,7 @@ class receiver {
   void leave(session& one) {
     if (--one.live > 0) return;
     clear_progress_line();
+    one.summary.failures().print_counts();
     const std::string text = options_.json ? one.summary.for_programs() : one.summary.for_people();
     std::printf("%s\n", text.c_str());
     std::fflush(stdout);

@@ -45,7 +45,7 @@ class sender {
     for (unsigned i = 0; i < count; ++i) {
       zc::fd socket = co_await zc::connect(receivers);
       tune(socket.get());
-      lanes_.push_back(std::make_unique<lane>(std::move(socket), summary_));
+      lanes_.push_back(std::make_unique<lane>(std::move(socket), summary_, unmade_));
     }
     std::vector<zc::task<>> greetings;
     greetings.reserve(lanes_.size());
@@ -66,15 +66,20 @@ class sender {
     }
     co_await zc::when_all(std::move(sending));
     for (; next_ < what_.others.size(); ++next_) {
-      summary_.fail(what_.others[next_].path, "not sent: no connection is left");
+      summary_.fail({.path = what_.others[next_].path,
+                     .reason = "not sent: no connection is left",
+                     .alike = true});
     }
 
     lane& last = lane_that_is_left();
     if (last.lost()) {
-      summary_.fail("(session)", "directories are without their modes and times");
+      summary_.fail(
+          {.path = "(session)", .reason = "directories are without their modes and times"});
       co_return;
     }
     co_await last.run_phase(send_attributes(last), wire::kind::checkpoint);
+    co_await last.run_phase(last.send_failures(summary_.failures().untold()),
+                            wire::kind::checkpoint);
     std::vector<zc::task<>> leaving;
     leaving.reserve(lanes_.size());
     for (const auto& each : lanes_) leaving.push_back(each->run_phase(nothing(), wire::kind::bye));
@@ -125,6 +130,7 @@ class sender {
 
   const tree& what_;
   summary& summary_;
+  unmade_directories unmade_;
   std::vector<std::unique_ptr<lane>> lanes_;
   std::size_t next_ = 0;  // of what_.others
 };

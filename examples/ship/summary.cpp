@@ -6,15 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "progress_line.hpp"
 #include "terminal/printable.hpp"
 
 namespace ship {
 
 namespace {
-
-// A peer decides how many failures there are, so memory and lines for them are bounded.
-constexpr std::size_t remembered_limit = 1000;
 
 double cpu_seconds() {
   rusage used{};
@@ -31,18 +27,6 @@ summary::summary(std::string verb)
     : verb_(std::move(verb)),
       began_(std::chrono::steady_clock::now()),
       cpu_seconds_before_(cpu_seconds()) {}
-
-void summary::fail(std::string path, std::string reason) {
-  ++failures_;
-  if (failures_ > remembered_limit) return;
-  clear_progress_line();
-  std::fprintf(stderr, "ship: %s: %s\n", terminal::printable(path).c_str(),
-               terminal::printable(reason).c_str());
-  if (failures_ == remembered_limit) {
-    std::fputs("ship: more failures are counted, but not shown\n", stderr);
-  }
-  remembered_.push_back({std::move(path), std::move(reason)});
-}
 
 summary::usage summary::used() const {
   usage now{};
@@ -67,16 +51,17 @@ std::string summary::for_people() const {
       static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::direct)]),
       static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::ring)]),
       static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::copy)]),
-      static_cast<unsigned long long>(failures_));
+      static_cast<unsigned long long>(failures_.count()));
   return text.data();
 }
 
 std::string summary::for_programs() const {
   const usage spent = used();
   nlohmann::ordered_json failures = nlohmann::ordered_json::array();
-  for (const failure& each : remembered_) {
-    failures.push_back(
-        {{"path", terminal::printable(each.path)}, {"reason", terminal::printable(each.reason)}});
+  for (const failure& each : failures_.remembered()) {
+    failures.push_back({{"path", terminal::printable(each.path)},
+                        {"reason", terminal::printable(each.reason)},
+                        {"count", each.count}});
   }
   const nlohmann::ordered_json all = {
       {"files", files},
@@ -90,7 +75,7 @@ std::string summary::for_programs() const {
        {{"direct", routes_[static_cast<std::size_t>(zc::route::direct)]},
         {"ring", routes_[static_cast<std::size_t>(zc::route::ring)]},
         {"copy", routes_[static_cast<std::size_t>(zc::route::copy)]}}},
-      {"failed", failures_},
+      {"failed", failures_.count()},
       {"failures", failures},
   };
   return all.dump();

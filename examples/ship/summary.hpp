@@ -5,21 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
+#include <utility>
 
+#include "failures.hpp"
 #include "zc/transfer.hpp"
 
 namespace ship {
 
-/// What one side of a session did. Failures are printed to stderr as they happen,
-/// the first thousand of them.
+/// What one side of a session did.
 class summary {
  public:
-  struct failure {
-    std::string path;
-    std::string reason;
-  };
-
   /// The clocks of wall and CPU time start here.
   explicit summary(std::string verb);
 
@@ -29,9 +24,10 @@ class summary {
   std::uint64_t bytes = 0;  // in those files
 
   void count(zc::route how) noexcept { ++routes_[static_cast<std::size_t>(how)]; }
-  void fail(std::string path, std::string reason);
+  void fail(failure what) { failures_.add(std::move(what)); }
 
-  bool ok() const noexcept { return failures_ == 0; }
+  bool ok() const noexcept { return failures_.count() == 0; }
+  const ship::failures& failures() const noexcept { return failures_; }
   std::string for_people() const;
   /// On one line.
   std::string for_programs() const;
@@ -48,8 +44,7 @@ class summary {
   std::chrono::steady_clock::time_point began_;
   double cpu_seconds_before_;
   std::array<std::uint64_t, 4> routes_{};
-  std::uint64_t failures_ = 0;
-  std::vector<failure> remembered_;  // the first of them
+  ship::failures failures_;
 };
 
 }  // namespace ship

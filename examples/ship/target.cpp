@@ -74,6 +74,10 @@ part_file& part_file::operator=(part_file&& other) noexcept {
   return *this;
 }
 
+std::error_code part_file::grow_to(std::uint64_t size) const {
+  return ::ftruncate(file.get(), static_cast<off_t>(size)) < 0 ? last_error() : std::error_code();
+}
+
 void part_file::remove() noexcept {
   file = zc::fd();
   // Not an op: this also runs when everything has been cancelled.

@@ -48,6 +48,9 @@ class part_file {
   part_file& operator=(part_file&& other) noexcept;
   ~part_file() { remove(); }
 
+  /// Adds zeros at its end, which take no room where the file system can do so.
+  std::error_code grow_to(std::uint64_t size) const;
+
   const std::string& name() const noexcept { return name_; }
   void remove() noexcept;
   void published() noexcept { name_.clear(); }

@@ -55,18 +55,20 @@ class walker {
     try {
       for (const std::string& name : names_in(root, path)) walk(root, prefix + name);
     } catch (const std::system_error& error) {
-      into_.fail(prefix.empty() ? path : prefix, errno_text(error.code().value()));
+      into_.fail({.path = prefix.empty() ? path : prefix,
+                  .reason = errno_text(error.code().value()),
+                  .untold = 1});
     }
   }
 
   void walk(int root, std::string path) {
     struct stat about {};
     if (::fstatat(root, path.c_str(), &about, AT_SYMLINK_NOFOLLOW) < 0) {
-      into_.fail(std::move(path), errno_text(errno));
+      into_.fail({.path = std::move(path), .reason = errno_text(errno), .untold = 1});
       return;
     }
     if (path.size() > wire::path_limit_bytes - 1) {
-      into_.fail(std::move(path), errno_text(ENAMETOOLONG));
+      into_.fail({.path = std::move(path), .reason = errno_text(ENAMETOOLONG), .untold = 1});
       return;
     }
     entry one;
@@ -88,7 +90,9 @@ class walker {
       ++found_.files;
       found_.others.push_back(std::move(one));
     } else {
-      into_.fail(std::move(one.path), "not a regular file, directory or symbolic link");
+      into_.fail({.path = std::move(one.path),
+                  .reason = "not a regular file, directory or symbolic link",
+                  .untold = 1});
     }
   }
 
@@ -128,7 +132,7 @@ tree look_at(const std::vector<std::string>& paths, summary& into) {
     const auto [parent, name] = parent_and_name(path);
     zc::fd root(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root) {
-      into.fail(path, errno_text(errno));
+      into.fail({.path = path, .reason = errno_text(errno), .untold = 1});
     } else if (name.empty()) {
       walking.walk_contents(root.get(), ".", "");
     } else {

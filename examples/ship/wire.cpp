@@ -11,6 +11,9 @@ constexpr std::string_view magic = "zc-ship\n";
 constexpr std::uint32_t nanoseconds_per_second = 1'000'000'000;
 constexpr std::size_t item_size_bytes = 4 + 8 + 4 + 8 + 4 + 4;
 constexpr std::size_t outcome_size_bytes = 4 + 4;
+constexpr std::size_t hole_size_bytes = 8;
+constexpr std::size_t failures_size_bytes = 8 + 4 + 4 + 4;
+constexpr std::uint64_t failure_count_limit = std::uint64_t{1} << 32;
 
 template <std::unsigned_integral T>
 void put(std::string& to, T value) {
@@ -64,6 +67,10 @@ std::size_t payload_limit_bytes(kind what) {
     case kind::end:
     case kind::result:
       return outcome_size_bytes + reason_limit_bytes;
+    case kind::hole:
+      return hole_size_bytes;
+    case kind::failures:
+      return failures_size_bytes + path_limit_bytes + reason_limit_bytes;
     case kind::data:
     case kind::checkpoint:
     case kind::bye:
@@ -104,10 +111,10 @@ void append(std::string& to, const hello& what) {
   put(to, what.bytes);
 }
 
-void append_welcome(std::string& to, verdict what) {
+void append(std::string& to, const welcome& what) {
   to += magic;
-  put(to, version);
-  put(to, static_cast<std::uint32_t>(what));
+  put(to, what.version);
+  put(to, static_cast<std::uint32_t>(what.verdict));
 }
 
 void append(std::string& to, kind what, const item& of, std::uint64_t body_bytes) {
@@ -130,6 +137,23 @@ void append(std::string& to, kind what, const outcome& of) {
   to += reason;
 }
 
+void append(std::string& to, const failures& what) {
+  const std::string_view path = std::string_view(what.path).substr(0, path_limit_bytes);
+  const std::string_view reason = std::string_view(what.reason).substr(0, reason_limit_bytes);
+  put_header(to, kind::failures, failures_size_bytes + path.size() + reason.size(), 0);
+  put(to, what.count);
+  put(to, static_cast<std::uint32_t>(what.alike));
+  put(to, static_cast<std::uint32_t>(path.size()));
+  put(to, static_cast<std::uint32_t>(reason.size()));
+  to += path;
+  to += reason;
+}
+
+void append_hole(std::string& to, std::uint64_t nbytes) {
+  put_header(to, kind::hole, hole_size_bytes, 0);
+  put(to, nbytes);
+}
+
 void append(std::string& to, kind what, std::uint64_t body_bytes) {
   put_header(to, what, 0, body_bytes);
 }
@@ -138,8 +162,8 @@ hello parse_hello(std::span<const char, hello_size_bytes> bytes) {
   reader from({bytes.data(), bytes.size()});
   from.expect_magic();
   if (const auto theirs = from.number<std::uint32_t>(); theirs != version) {
-    throw version_error("the peer speaks version " + std::to_string(theirs) + ", not " +
-                        std::to_string(version));
+    throw version_error("it speaks version " + std::to_string(theirs) +
+                        " of the protocol, and this program version " + std::to_string(version));
   }
   hello what;
   what.connections = from.number<std::uint32_t>();
@@ -153,20 +177,21 @@ hello parse_hello(std::span<const char, hello_size_bytes> bytes) {
   return what;
 }
 
-verdict parse_welcome(std::span<const char, welcome_size_bytes> bytes) {
+welcome parse_welcome(std::span<const char, welcome_size_bytes> bytes) {
   reader from({bytes.data(), bytes.size()});
   from.expect_magic();
-  if (from.number<std::uint32_t>() != version) return verdict::other_version;
+  const auto theirs = from.number<std::uint32_t>();
+  if (theirs != version) return {theirs, verdict::other_version};
   const auto what = from.number<std::uint32_t>();
   if (what > static_cast<std::uint32_t>(verdict::busy)) throw protocol_error("an unknown welcome");
-  return static_cast<verdict>(what);
+  return {theirs, static_cast<verdict>(what)};
 }
 
 header parse_header(std::span<const char, header_size_bytes> bytes) {
   reader from({bytes.data(), bytes.size()});
   const auto what = from.number<std::uint32_t>();
   if (what < static_cast<std::uint32_t>(kind::directory) ||
-      what > static_cast<std::uint32_t>(kind::result)) {
+      what > static_cast<std::uint32_t>(kind::failures)) {
     throw protocol_error("a frame of unknown kind");
   }
   header parsed;
@@ -196,13 +221,40 @@ item parse_item(std::string_view payload) {
   from.expect_end();
   check_path(what.path);
   if (what.mode > 07777) throw protocol_error("a mode has more than permission bits");
-  if (what.size > size_limit_bytes) throw protocol_error("a file is too long");
+  if (what.size > size_limit_bytes && what.size != unknown_size)
+    throw protocol_error("a file is too long");
   if (what.modified.nanoseconds >= nanoseconds_per_second) throw protocol_error("an odd time");
   if (what.target.size() > path_limit_bytes) throw protocol_error("a link's target is too long");
   if (what.target.find('\0') != std::string::npos) {
     throw protocol_error("a link's target holds a zero byte");
   }
   return what;
+}
+
+failures parse_failures(std::string_view payload) {
+  reader from(payload);
+  failures what;
+  what.count = from.number<std::uint64_t>();
+  const auto alike = from.number<std::uint32_t>();
+  const auto path_bytes = from.number<std::uint32_t>();
+  const auto reason_bytes = from.number<std::uint32_t>();
+  what.path = from.take(path_bytes);
+  what.reason = from.take(reason_bytes);
+  from.expect_end();
+  if (what.count < 1 || what.count > failure_count_limit) throw protocol_error("an odd count");
+  if (alike > 1) throw protocol_error("an odd failure");
+  what.alike = alike == 1;
+  if (what.path.size() > path_limit_bytes) throw protocol_error("a path is too long");
+  if (what.reason.size() > reason_limit_bytes) throw protocol_error("a reason is too long");
+  return what;
+}
+
+std::uint64_t parse_hole(std::string_view payload) {
+  reader from(payload);
+  const auto nbytes = from.number<std::uint64_t>();
+  from.expect_end();
+  if (nbytes < 1 || nbytes > size_limit_bytes) throw protocol_error("a hole of an odd size");
+  return nbytes;
 }
 
 outcome parse_outcome(std::string_view payload) {

@@ -12,11 +12,12 @@
 ///
 /// The sender begins with a hello, the receiver answers with a welcome. Then the sender sends
 /// frames, and the receiver answers each item (a directory, its attributes, a symbolic link, a
-/// whole file, a checkpoint, a bye) with one result frame, in order. A file is a file frame, any
-/// number of data frames and an end frame; file and data frames are followed by `body_bytes` bytes
-/// of content. A body is always whole: a sender that cannot read it all pads it, and says so in the
-/// end frame. Integers are little-endian. Whatever comes in is checked against the limits below
-/// before anything is allocated for it.
+/// whole file, failures, a checkpoint, a bye) with one result frame, in order. A file is a file
+/// frame, any number of data and hole frames and an end frame; file and data frames are followed by
+/// `body_bytes` bytes of content. A body is always whole: a sender that cannot read it all pads it,
+/// and says so in the end frame. What fails on the sender's side alone it tells before its bye, so
+/// that both sides know of the same failures. Integers are little-endian. Whatever comes in is
+/// checked against the limits below before anything is allocated for it.
 namespace ship::wire {
 
 /// The peer broke the rules above: nothing more can be understood on this connection.
@@ -31,12 +32,14 @@ class version_error : public protocol_error {
   using protocol_error::protocol_error;
 };
 
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 inline constexpr std::uint32_t connection_limit = 256;
 inline constexpr std::size_t path_limit_bytes = 4096;
 inline constexpr std::size_t reason_limit_bytes = 1024;
 inline constexpr std::uint64_t body_limit_bytes = 8 * 1024 * 1024;
 inline constexpr std::uint64_t size_limit_bytes = std::uint64_t{1} << 62;
+/// Of a file that does not tell its size: what comes up to the end frame is all of it.
+inline constexpr std::uint64_t unknown_size = ~std::uint64_t{0};
 
 using session_id = std::array<char, 16>;
 
@@ -49,6 +52,11 @@ struct hello {
 inline constexpr std::size_t hello_size_bytes = 48;
 
 enum class verdict : std::uint32_t { welcome, other_version, busy };
+
+struct welcome {
+  std::uint32_t version = wire::version;  // the receiver's; of another one only this is read
+  wire::verdict verdict = wire::verdict::welcome;
+};
 inline constexpr std::size_t welcome_size_bytes = 16;
 
 enum class kind : std::uint8_t {
@@ -61,6 +69,8 @@ enum class kind : std::uint8_t {
   checkpoint,     // only asks for a result
   bye,            // the last one on this connection
   result,         // from the receiver
+  hole,           // more of a file: zeros, which are not sent
+  failures,       // of the sender, that the receiver cannot know of
 };
 
 struct header {
@@ -79,30 +89,43 @@ struct timestamp {
 struct item {
   std::uint32_t mode = 0;  // permission bits
   timestamp modified;
-  std::uint64_t size = 0;  // of a file
+  std::uint64_t size = 0;  // of a file, or unknown_size
   std::string path;        // relative, checked by check_path()
   std::string target;      // of a link
 };
 
-/// The payload of an end (no reason) and a result frame.
+/// The payload of an end and a result frame.
 struct outcome {
   std::uint32_t status = 0;  // an errno; 0 is success
   std::string reason;        // for people
 };
 
+/// The payload of a failures frame.
+struct failures {
+  std::uint64_t count = 1;  // how many failed so
+  bool alike = false;       // one cause, of which there may be more
+  std::string path;         // of the first: for people, and so unchecked
+  std::string reason;       // for people
+};
+
 void append(std::string& to, const hello& what);
-void append_welcome(std::string& to, verdict what);
+void append(std::string& to, const welcome& what);
 void append(std::string& to, kind what, const item& of, std::uint64_t body_bytes = 0);
 void append(std::string& to, kind what, const outcome& of);
+void append(std::string& to, const failures& what);
+void append_hole(std::string& to, std::uint64_t nbytes);
 /// A data, checkpoint or bye frame.
 void append(std::string& to, kind what, std::uint64_t body_bytes = 0);
 
 /// Each throws protocol_error for what breaks the format or a limit.
 hello parse_hello(std::span<const char, hello_size_bytes> bytes);
-verdict parse_welcome(std::span<const char, welcome_size_bytes> bytes);
+welcome parse_welcome(std::span<const char, welcome_size_bytes> bytes);
 header parse_header(std::span<const char, header_size_bytes> bytes);
 item parse_item(std::string_view payload);
 outcome parse_outcome(std::string_view payload);
+failures parse_failures(std::string_view payload);
+/// How long it is: at least a byte.
+std::uint64_t parse_hole(std::string_view payload);
 
 /// A path is relative, without empty, `.` and `..` parts, and no longer than the limit.
 void check_path(std::string_view path);

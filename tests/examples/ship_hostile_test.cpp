@@ -153,8 +153,13 @@ TEST_CASE("examples/ship: frames that break the rules end the session, and leave
     bad = frame(wire::kind::file, file_item("file", 10), 11);
   }
   SUBCASE("a file too long for any disk") {
-    bad = frame(wire::kind::file, file_item("file", ~std::uint64_t{0}), 1);
+    bad = frame(wire::kind::file, file_item("file", wire::size_limit_bytes + 1), 1);
   }
+  SUBCASE("a hole longer than the file") {
+    bad = frame(wire::kind::file, file_item("file", 10));
+    wire::append_hole(bad, 11);
+  }
+  SUBCASE("a hole without a file") { wire::append_hole(bad, 1); }
   SUBCASE("an unknown kind") {
     bad = frame(wire::kind::file, file_item("file"));
     bad[0] = 99;

@@ -51,6 +51,21 @@ TEST_CASE("ship: what is appended is what is parsed") {
   CHECK(outcome.status == 28);
   CHECK(outcome.reason == "no room");
 
+  bytes.clear();
+  wire::append(bytes, wire::failures{12, true, "a", "its directory could not be made"});
+  CHECK(header_of(bytes).kind == wire::kind::failures);
+  const wire::failures failed = wire::parse_failures(payload_of(bytes));
+  CHECK(failed.count == 12);
+  CHECK(failed.alike);
+  CHECK(failed.path == "a");
+  CHECK(failed.reason == "its directory could not be made");
+
+  bytes.clear();
+  wire::append_hole(bytes, wire::size_limit_bytes);
+  CHECK(header_of(bytes).kind == wire::kind::hole);
+  CHECK(header_of(bytes).body_bytes == 0);
+  CHECK(wire::parse_hole(payload_of(bytes)) == wire::size_limit_bytes);
+
   wire::hello hello;
   hello.connections = 8;
   hello.session.fill('s');
@@ -104,18 +119,48 @@ TEST_CASE("ship: a header beyond the limits is refused") {
   bytes.clear();
   wire::append(bytes, wire::kind::bye, 1);
   CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
-  for (const unsigned kind : {0u, 10u, 255u}) {
+  for (const unsigned kind : {0u, 12u, 255u}) {
     bytes = good;
     bytes[0] = static_cast<char>(kind);
     CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
   }
-  for (const wire::kind each : {wire::kind::directory, wire::kind::link, wire::kind::file,
-                                wire::kind::data, wire::kind::end, wire::kind::result}) {
+  for (const wire::kind each :
+       {wire::kind::directory, wire::kind::link, wire::kind::file, wire::kind::data,
+        wire::kind::end, wire::kind::result, wire::kind::hole, wire::kind::failures}) {
     bytes.clear();
     wire::append(bytes, each);
     std::fill(bytes.begin() + 4, bytes.begin() + 8, '\xff');
     CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
   }
+}
+
+TEST_CASE("ship: holes and failures beyond the limits are refused") {
+  for (const std::uint64_t nbytes : {std::uint64_t{0}, wire::size_limit_bytes + 1}) {
+    std::string bytes;
+    wire::append_hole(bytes, nbytes);
+    CHECK_THROWS_AS(wire::parse_hole(payload_of(bytes)), wire::protocol_error);
+  }
+  for (const std::uint64_t count : {std::uint64_t{0}, ~std::uint64_t{0}}) {
+    std::string bytes;
+    wire::append(bytes, wire::failures{count, false, "a", "b"});
+    CHECK_THROWS_AS(wire::parse_failures(payload_of(bytes)), wire::protocol_error);
+  }
+  std::string bytes;
+  wire::append(bytes, wire::failures{1, false, "a", std::string(5000, 'r')});
+  CHECK(wire::parse_failures(payload_of(bytes)).reason.size() == wire::reason_limit_bytes);
+}
+
+TEST_CASE("ship: a welcome of another version is known for one, and no more of it") {
+  const auto parse = [](const wire::welcome& what) {
+    std::string bytes;
+    wire::append(bytes, what);
+    return wire::parse_welcome(
+        std::span<const char, wire::welcome_size_bytes>(bytes.data(), wire::welcome_size_bytes));
+  };
+  CHECK(parse({wire::version, wire::verdict::busy}).verdict == wire::verdict::busy);
+  const wire::welcome older = parse({1, wire::verdict::welcome});
+  CHECK(older.verdict == wire::verdict::other_version);
+  CHECK(older.version == 1);
 }
 
 TEST_CASE("ship: a greeting in another language or version is refused") {
@@ -132,7 +177,7 @@ TEST_CASE("ship: a greeting in another language or version is refused") {
   bad[0] = 'G';
   CHECK_THROWS_AS(parse(bad), wire::protocol_error);
   bad = good;
-  bad[8] = 2;
+  bad[8] = 1;
   CHECK_THROWS_AS(parse(bad), wire::version_error);
   bad = good;
   bad[12] = 0;
