@@ -18,6 +18,12 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
   server::add_host_port(*sending, "HOST:PORT", given.address, "Where a receiver listens")
       ->required();
   sending->add_option("PATH", given.paths, "What to send; DIR/. is what is in DIR")->required();
+  sending->footer(
+      "Kept: contents, names, permissions, times of modification, symbolic links. Holes stay "
+      "holes.\n"
+      "Not kept, and counted in the summary: owners, hard links (each name becomes a file of its\n"
+      "own), extended attributes and ACLs, set-user-id, set-group-id and sticky bits of files.\n"
+      "Sockets, FIFOs and devices are failures.");
   sending->add_option("--connections", given.connections, "How many files to send at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();

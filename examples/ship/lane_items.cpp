@@ -129,6 +129,7 @@ zc::task<> lane::send_file(const entry& what) {
     fail_before_sending(what, "is no longer a regular file");
     co_return;
   }
+  summary_.not_kept.look_at_attributes(file.get());
   wire::item about;
   about.mode = before->stx_mode & 07777u;
   about.modified = modified_at(*before);

@@ -52,7 +52,8 @@ std::string summary::for_people() const {
       static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::ring)]),
       static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::copy)]),
       static_cast<unsigned long long>(failures_.count()));
-  return text.data();
+  const std::string lost = not_kept.for_people();
+  return text.data() + (lost.empty() ? lost : "\nnot kept: " + lost);
 }
 
 std::string summary::for_programs() const {
@@ -75,6 +76,11 @@ std::string summary::for_programs() const {
        {{"direct", routes_[static_cast<std::size_t>(zc::route::direct)]},
         {"ring", routes_[static_cast<std::size_t>(zc::route::ring)]},
         {"copy", routes_[static_cast<std::size_t>(zc::route::copy)]}}},
+      {"not_kept",
+       {{"hard_links", not_kept.hard_links},
+        {"owners", not_kept.owners},
+        {"extended_attributes", not_kept.extended_attributes},
+        {"special_modes", not_kept.special_modes}}},
       {"failed", failures_.count()},
       {"failures", failures},
   };

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "failures.hpp"
+#include "not_kept.hpp"
 #include "zc/transfer.hpp"
 
 namespace ship {
@@ -22,6 +23,7 @@ class summary {
   std::uint64_t directories = 0;
   std::uint64_t links = 0;
   std::uint64_t bytes = 0;  // in those files
+  ship::not_kept not_kept;  // of the sender's
 
   void count(zc::route how) noexcept { ++routes_[static_cast<std::size_t>(how)]; }
   void fail(failure what) { failures_.add(std::move(what)); }

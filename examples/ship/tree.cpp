@@ -25,7 +25,7 @@ constexpr std::uint64_t huge_bytes = 64 * 1024 * 1024;
 std::string errno_text(int error) { return std::system_category().message(error); }
 
 /// The names in a directory, sorted. Throws std::system_error.
-std::vector<std::string> names_in(int root, const char* path) {
+std::vector<std::string> names_in(int root, const char* path, not_kept& lost) {
   const int raw = ::openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (raw < 0) throw std::system_error(errno, std::system_category());
   DIR* const opened = ::fdopendir(raw);
@@ -34,6 +34,7 @@ std::vector<std::string> names_in(int root, const char* path) {
     throw std::system_error(errno, std::system_category());
   }
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opened, &::closedir);
+  lost.look_at_attributes(raw);
   std::vector<std::string> names;
   for (;;) {
     errno = 0;
@@ -53,7 +54,8 @@ class walker {
 
   void walk_contents(int root, const char* path, const std::string& prefix) {
     try {
-      for (const std::string& name : names_in(root, path)) walk(root, prefix + name);
+      for (const std::string& name : names_in(root, path, into_.not_kept))
+        walk(root, prefix + name);
     } catch (const std::system_error& error) {
       into_.fail({.path = prefix.empty() ? path : prefix,
                   .reason = errno_text(error.code().value()),
@@ -71,6 +73,7 @@ class walker {
       into_.fail({.path = std::move(path), .reason = errno_text(ENAMETOOLONG), .untold = 1});
       return;
     }
+    into_.not_kept.look_at(about);
     entry one;
     one.root = root;
     one.mode = about.st_mode & 07777;
