@@ -2,19 +2,14 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <cstddef>
 #include <fstream>
 #include <iostream>
 #include <set>
@@ -22,6 +17,7 @@
 
 #include "support/process.hpp"
 #include "support/sanitizers.hpp"
+#include "support/seccomp.hpp"
 #include "zc/context.hpp"
 #include "zc/op/timeout.hpp"
 #include "zc/scope.hpp"
@@ -31,19 +27,7 @@ TEST_SUITE_BEGIN("kernel");
 
 namespace {
 
-/// Has the kernel answer one system call with an error, for the rest of this process.
-bool forbid(long call, int error_number) {
-  const auto refusal = SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error_number);
-  std::array<sock_filter, 4> program{{
-      {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
-      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, static_cast<std::uint32_t>(call)},
-      {BPF_RET | BPF_K, 0, 0, refusal},
-      {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
-  }};
-  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
-}
+using support::forbid;
 
 zc::task<> nothing() { co_return; }
 
