@@ -50,6 +50,20 @@ class loop::current_run {
   loop& here_;
 };
 
+/// Where a task of another context has called run(): that context has its limit again at the end.
+class loop::outer_run {
+ public:
+  outer_run() noexcept : outer_(scheduler::current()) {}
+  outer_run(const outer_run&) = delete;
+  outer_run& operator=(const outer_run&) = delete;
+  ~outer_run() {
+    if (outer_ != nullptr) of(*outer_).limit_workers();
+  }
+
+ private:
+  scheduler* outer_;
+};
+
 loop::loop(const context_options& options)
     : ring_(options),
       ops_(ring_),
@@ -58,7 +72,6 @@ loop::loop(const context_options& options)
       recv_buffer_bytes_(options.recv_buffer_bytes),
       wake_(own_descriptor(fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))) {
   if (!wake_) throw std::system_error(errno, std::system_category(), "zc: eventfd");
-  counters_.worker_limit = options.workers;
 }
 
 // Without a way to run them, on another thread or with a broken ring, the tasks cannot be awaited,
@@ -107,16 +120,25 @@ void loop::bind_to_this_thread() {
   }
 }
 
+// The limit is the safety net behind polling before each splice.
+void loop::limit_workers() noexcept {
+  const worker_limits now = ring_.limit_workers(owner_);
+  counters_.worker_limit = now.bounded;
+  counters_.unbounded_worker_limit = now.unbounded;
+}
+
 void loop::run(promise_base& work) {
   bind_to_this_thread();
   if (running_scope_ != nullptr || scheduler::current() == this) {
     throw std::logic_error("zc::context::run: this context is running already");
   }
   const signal_mask quiet;
+  const outer_run outer;
   const running_here here(*this);
   root main;
   const current_run one(*this, main.scope);
   const ring::at_hand quick(ring_);
+  limit_workers();
   work.post_in({this, &main.scope}, main);
   while (!main.done) {
     run_ready();

@@ -57,10 +57,12 @@ class loop final : public scheduler {
  private:
   class root;
   class current_run;
+  class outer_run;
 
   void turn(bool wait) override;
   void wake() noexcept override;
   void bind_to_this_thread();
+  void limit_workers() noexcept;
 
   ring ring_;
   op_queue ops_;

@@ -86,7 +86,7 @@ std::string explain_setup_failure(int error_number) {
   }
 }
 
-ring::ring(const context_options& options) : workers_(options.workers) {
+ring::ring(const context_options& options) : workers_(options.workers), maker_(::gettid()) {
   std::uint32_t flags = 0;
   const int error = set_up_with_fallback(flags, [&](std::uint32_t tried) {
     io_uring_params params{};
@@ -124,9 +124,6 @@ void ring::enable() {
       throw_ring_error(errno, "zc: io_uring_register(ENABLE_RINGS)");
     }
   }
-  // The cap is the safety net behind polling before each splice; an old kernel goes without.
-  std::array<unsigned, 2> most{workers_, workers_};
-  io_uring_register_iowq_max_workers(&ring_, most.data());
   enabled_ = true;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <liburing.h>
+#include <sys/types.h>
 
 #include <array>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <system_error>
 
 #include "interposer.hpp"
+#include "worker_limit.hpp"
 #include "zc/context.hpp"
 
 namespace zc::detail {
@@ -61,6 +63,12 @@ class ring {
 
   /// Makes the calling thread the ring's own. Before the first submission.
   void enable();
+
+  /// Gives the calling thread the limit of kernel workers that the ring was made with, and says
+  /// what it is then. While the ring is at_hand: by that the kernel knows the thread.
+  worker_limits limit_workers(pid_t thread) noexcept {
+    return detail::limit_workers(ring_, workers_, thread, maker_);
+  }
 
   std::uint32_t setup_flags() const noexcept { return ring_.flags; }
 
@@ -145,6 +153,7 @@ class ring {
   interposer* interposer_ = nullptr;
   unsigned shown_ = 0;  // the queue's index of the first submission that it has not seen
   std::uint32_t workers_;
+  pid_t maker_;
   bool enabled_ = false;
 };
 

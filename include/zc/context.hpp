@@ -26,7 +26,13 @@ struct context_options {
   std::uint32_t pipes = 64;
   /// Size asked for each pipe, in bytes. The kernel may give less to a plain user (pipe(7)).
   std::uint32_t pipe_bytes = 256 * 1024;
-  /// Most kernel workers of each kind (bounded, unbounded) for what may block: splices of files.
+  /// Most kernel workers for what may block: for regular files and block devices (io_uring calls
+  /// these bounded), and as many again for all else (unbounded). 0: as many as the thread had
+  /// before zc first ran on it; by itself the kernel gives it four for each processor, no more than
+  /// the entries of its first ring, and as many as RLIMIT_NPROC allows. The limit is the thread's:
+  /// run() sets it anew where another context's run() has set another, and it stays when that
+  /// returns. The kernel gives no more than RLIMIT_NPROC, and sets the limit of the thread that
+  /// made the context as well; context::counters() says what it is.
   std::uint32_t workers = 16;
   /// Buffers provided to the kernel for recv_stream, from when the first one receives: how many
   /// pieces can be in use at once before streams take other memory. At most 32768; 0: none. Idle

@@ -34,8 +34,11 @@ struct counters {
   /// Pipes in use and kept for the next transfer, now.
   std::uint32_t pipes_lent = 0;
   std::uint32_t pipes_idle = 0;
-  /// Most kernel workers there can be, of each kind (bounded, unbounded).
+  /// Most kernel workers that the context's thread had when its last run() began, as the kernel
+  /// said: for regular files and block devices, and for all else. 0 before the first run(). See
+  /// context_options::workers.
   std::uint32_t worker_limit = 0;
+  std::uint32_t unbounded_worker_limit = 0;
 };
 
 }  // namespace zc
