@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc {
 
 /// An IPv4 or IPv6 address with a port: what bind(2) and connect(2) take (ip(7), ipv6(7)).

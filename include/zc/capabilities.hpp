@@ -5,6 +5,8 @@
 #include <system_error>
 #include <vector>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc {
 
 /// What this kernel and this process can do. For bug reports and for choosing at start-up.

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc {
 
 /// What the transfers of one context have done since it was made: how their bytes went, and why.

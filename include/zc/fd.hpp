@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc {
 
 /// Owns one file descriptor and closes it exactly once.

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc {
 
 /// A host, by name or number, and a port: what users write, and what resolve() takes.

@@ -5,6 +5,8 @@
 #include <system_error>
 #include <utility>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc {
 
 /// What an op resumes with: a value, or the error code the kernel gave instead.

@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc {
 
 /// Bytes that a transfer took from `in` and could not give to `out`. Owns them.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "zc/detail/cpp20.hpp"  // before what an older standard does not have
+
 /// All of zc: moves bytes between any two Linux file descriptors, from C++20 coroutines.
 
 #include "zc/acceptor.hpp"

@@ -3,6 +3,8 @@
 #include <cassert>
 #include <exception>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 /// True for an std::system_error ECANCELED.

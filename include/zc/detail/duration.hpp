@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 /// Any duration in nanoseconds, rounded up; the longest there is for what is longer.

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <new>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 /// Keeps the memory of coroutine frames that have ended for those that come next.

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 class recv_pool;
