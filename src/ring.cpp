@@ -29,11 +29,9 @@ bool seccomp_filters() {
 }
 
 /// A seccomp filter may let io_uring_setup(2) through and not the two other calls. Neither of these
-/// does anything, and a kernel's own answer to them is another error or none.
+/// does anything, and the kernel's own answer is success, or EBADFD of a ring that is disabled yet.
 int forbidden_call(int ring) noexcept {
-  const auto forbidden = [](long outcome) {
-    return outcome < 0 && (errno == EPERM || errno == ENOSYS);
-  };
+  const auto forbidden = [](long outcome) { return outcome < 0 && errno != EBADFD; };
   std::array<std::byte, sizeof(io_uring_probe)> none{};
   if (forbidden(::syscall(__NR_io_uring_enter, ring, 0, 0, 0, nullptr, 0)) ||
       forbidden(::syscall(__NR_io_uring_register, ring, IORING_REGISTER_PROBE, none.data(), 0))) {
@@ -71,6 +69,14 @@ std::string explain_setup_failure(int error_number) {
                  "profile does that): allow io_uring_setup, io_uring_enter and io_uring_register "
                  "in it";
       }
+    case EACCES:
+      return "zc: io_uring is forbidden by a security module (SELinux, AppArmor, a BPF program) or "
+             "a seccomp filter: the audit log says by which; allow io_uring_setup, io_uring_enter "
+             "and io_uring_register to this program in it";
+    case EOPNOTSUPP:
+      return "zc: io_uring is not supported here: a seccomp filter or a sandbox answers in the "
+             "kernel's stead; allow io_uring_setup, io_uring_enter and io_uring_register in it, or "
+             "run on Linux 6.1 or newer itself";
     case ENOMEM:
       return "zc: no memory for an io_uring of this size: raise RLIMIT_MEMLOCK (ulimit -l) on "
              "kernels before 5.12, the memory cgroup's limit on newer ones, or ask for fewer "
@@ -82,7 +88,8 @@ std::string explain_setup_failure(int error_number) {
     case EINVAL:
       return "zc: the kernel does not know this kind of io_uring: zc needs Linux 6.1 or newer";
     default:
-      return "zc: io_uring_setup";
+      return "zc: io_uring_setup failed as Linux itself does not let it fail: look for a seccomp "
+             "filter, a security module or a sandbox that forbids io_uring to this program";
   }
 }
 

@@ -120,7 +120,7 @@ TEST_CASE("capabilities: reports the kernel, the pipes' limits, each op and each
 
 TEST_CASE("capabilities: where seccomp hides or forbids io_uring, the error says so") {
   for (const long call : {__NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register}) {
-    for (const int error_number : {ENOSYS, EPERM}) {
+    for (const int error_number : {ENOSYS, EPERM, EACCES, EOPNOTSUPP, ENXIO}) {
       CAPTURE(call);
       CAPTURE(error_number);
       const int status = support::in_child([call, error_number] {

@@ -53,12 +53,25 @@ TEST_CASE("explain_setup_failure: says for each error what to do about it") {
   for (const row& each :
        {row{ENOSYS, "CONFIG_IO_URING"}, row{ENOMEM, "memory"}, row{EMFILE, "RLIMIT_NOFILE"},
         row{ENFILE, "fs.file-max"}, row{EINVAL, "Linux 6.1"}, row{EPERM, "io_uring"},
-        row{EIO, "io_uring_setup"}}) {
+        row{EACCES, "SELinux"}, row{EOPNOTSUPP, "allow io_uring_setup"}, row{EIO, "sandbox"}}) {
     CAPTURE(each.error_number);
     const std::string text = zc::detail::explain_setup_failure(each.error_number);
     CAPTURE(text);
     CHECK(text.rfind("zc: ", 0) == 0);
     CHECK(text.find(each.says) != std::string::npos);
+  }
+}
+
+TEST_CASE("explain_setup_failure: no error there is goes without advice") {
+  for (int error_number = 1; error_number <= EHWPOISON; ++error_number) {
+    CAPTURE(error_number);
+    const std::string text = zc::detail::explain_setup_failure(error_number);
+    CHECK(text.rfind("zc: ", 0) == 0);
+    bool advises = false;
+    for (const char* const advice : {"raise ", "set it to ", "allow ", "zc needs ", "look for "}) {
+      advises = advises || text.find(advice) != std::string::npos;
+    }
+    CHECK(advises);
   }
 }
 
