@@ -36,12 +36,16 @@ byte_ranges::reading byte_ranges::read(std::string_view one, std::uint64_t file_
   const std::optional<std::uint64_t> last = number(back);
   if (!last && (!back.empty() || front.empty())) return reading::malformed;
   if (front.empty()) {  // the last so many
-    if (*last == 0 || file_bytes == 0) return reading::outside;
+    if (file_bytes == 0) return reading::all;
+    if (*last == 0) return reading::outside;
     into = {file_bytes - std::min(*last, file_bytes), file_bytes - 1};
     return reading::inside;
   }
   const std::optional<std::uint64_t> first = number(front);
   if (!first || (last && *last < *first)) return reading::malformed;
+  // A proxy that fetches files in slices asks so for each, and passes a 416 on to who asked for
+  // all.
+  if (*first == 0 && file_bytes == 0) return reading::all;
   if (*first >= file_bytes) return reading::outside;
   into = {*first, std::min(last.value_or(file_bytes - 1), file_bytes - 1)};
   return reading::inside;
@@ -60,7 +64,7 @@ byte_ranges::byte_ranges(std::string_view field, std::uint64_t file_bytes) noexc
     if (++read_count > limit) return;
     byte_range found{};
     const reading how = read(one, file_bytes, found);
-    if (how == reading::malformed) return;
+    if (how == reading::malformed || how == reading::all) return;
     if (how == reading::inside) parts_[count_++] = found;
   }
   if (read_count == 0) return;

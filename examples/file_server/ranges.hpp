@@ -31,14 +31,15 @@ class byte_ranges {
 
   byte_ranges() noexcept = default;
   /// Ranges that overlap, or touch, become one, and then all are in the order of the file: so their
-  /// sum is never more than it.
+  /// sum is never more than it. Of an empty file, one from its start, or of its last so many bytes,
+  /// is all of it, as for nginx.
   byte_ranges(std::string_view field, std::uint64_t file_bytes) noexcept;
 
   kind asked_for() const noexcept { return kind_; }
   std::span<const byte_range> parts() const noexcept { return {parts_.data(), count_}; }
 
  private:
-  enum class reading { malformed, outside, inside };
+  enum class reading { malformed, outside, inside, all };
   static reading read(std::string_view one, std::uint64_t file_bytes, byte_range& into) noexcept;
   bool overlap() const noexcept;
   void coalesce() noexcept;

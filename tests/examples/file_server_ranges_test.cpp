@@ -61,9 +61,16 @@ TEST_CASE("file_server: a range outside of the file cannot be had, unless anothe
   CHECK(kind_of("bytes=10-", 10) == kind::unsatisfiable);
   CHECK(kind_of("bytes=10-20,30-", 10) == kind::unsatisfiable);
   CHECK(kind_of("bytes=-0", 10) == kind::unsatisfiable);
-  CHECK(kind_of("bytes=0-", 0) == kind::unsatisfiable);
-  CHECK(kind_of("bytes=-1", 0) == kind::unsatisfiable);
   CHECK(parts_of("bytes=20-30,1-2", 10) == parts{{1, 2}});
+}
+
+TEST_CASE("file_server: a range from the start of an empty file is all of it") {
+  for (const std::string_view field :
+       {"bytes=0-", "bytes=0-0", "bytes=0-99", "bytes=-1", "bytes=-0", "bytes=5-9,0-0"}) {
+    CAPTURE(field);
+    CHECK(kind_of(field, 0) == kind::whole);
+  }
+  CHECK(kind_of("bytes=5-", 0) == kind::unsatisfiable);
 }
 
 TEST_CASE("file_server: what is no range is ignored") {
