@@ -1,9 +1,12 @@
 #include "outlet.hpp"
 
 #include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -17,6 +20,19 @@ std::uint64_t outlet::acknowledged() const noexcept {
   int under_way = 0;
   if (::ioctl(socket_, SIOCOUTQ, &under_way) < 0) return accepted();
   return accepted() - static_cast<std::uint64_t>(under_way);
+}
+
+std::optional<std::chrono::microseconds> outlet::since_acknowledged() const noexcept {
+  using std::chrono::microseconds;
+  using std::chrono::milliseconds;
+  tcp_info about{};
+  socklen_t size = sizeof about;
+  if (::getsockopt(socket_, IPPROTO_TCP, TCP_INFO, &about, &size) < 0) return {};
+  // A client with a full buffer acknowledges the kernel's questions, and is sent nothing more; one
+  // that has vanished is sent things again, and acknowledges nothing.
+  const microseconds acknowledged = milliseconds(about.tcpi_last_ack_recv);
+  const microseconds sent = milliseconds(about.tcpi_last_data_sent);
+  return std::max(acknowledged, sent - microseconds(about.tcpi_rtt));
 }
 
 bool outlet::send_now(std::string_view& bytes, int flags) noexcept {

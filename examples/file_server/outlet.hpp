@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "zc/known.hpp"
@@ -32,6 +34,10 @@ class outlet {
 
   /// How many of them have reached the client.
   std::uint64_t acknowledged() const noexcept;
+
+  /// How long ago the last of them did, while more waits to be sent. Nothing where the kernel does
+  /// not know: TCP alone says.
+  std::optional<std::chrono::microseconds> since_acknowledged() const noexcept;
 
  private:
   bool send_now(std::string_view& bytes, int flags) noexcept;

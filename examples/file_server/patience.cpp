@@ -7,6 +7,8 @@
 
 namespace file_server {
 
+using namespace std::chrono_literals;
+
 patience::patience(const time_limits& limits, const outlet& answers) noexcept
     : limits_(limits), answers_(answers) {
   await(wait::request);
@@ -36,7 +38,9 @@ void patience::await(wait what) noexcept {
 
 void patience::note_progress(coarse_clock::time_point now) noexcept {
   const std::uint64_t taken = answers_.acknowledged();
-  if (std::exchange(taken_, taken) != taken) deadline_ = now + limits_.send;
+  if (std::exchange(taken_, taken) == taken) return;
+  const std::chrono::microseconds ago = answers_.since_acknowledged().value_or(0us);
+  deadline_ = std::max(deadline_, now - ago + limits_.send);
 }
 
 zc::task<> patience::run_out() {
@@ -44,10 +48,7 @@ zc::task<> patience::run_out() {
     const coarse_clock::time_point now = std::chrono::steady_clock::now();
     if (what_ == wait::reader) note_progress(now);
     if (now >= deadline_) co_return;
-    // Often enough to know, nearly, when the last byte was taken.
-    const auto at_most =
-        what_ == wait::reader ? std::min(shortest(), limits_.send / 4) : shortest();
-    co_await zc::sleep_for(std::min<std::chrono::nanoseconds>(deadline_ - now, at_most));
+    co_await zc::sleep_for(std::min<std::chrono::nanoseconds>(deadline_ - now, shortest()));
   }
 }
 

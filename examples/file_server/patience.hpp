@@ -13,7 +13,8 @@ namespace file_server {
 /// How long a connection's client may keep it waiting, now.
 ///
 /// To say what it waits for takes no timer: one coroutine per connection sleeps until the first
-/// moment at which time may have run out, and then looks again.
+/// moment at which time may have run out, and then looks again. When the client took a byte, the
+/// kernel knows.
 class patience {
  public:
   enum class wait {
@@ -38,7 +39,7 @@ class patience {
   /// When to look again, at the latest: anything that begins later has more time than that.
   std::chrono::milliseconds shortest() const noexcept;
 
-  /// Begins the time for the client to take a byte anew, if it has taken some.
+  /// Begins the time for the client to take a byte anew when it took the last one.
   void note_progress(coarse_clock::time_point now) noexcept;
 
   const time_limits& limits_;
