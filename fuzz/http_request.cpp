@@ -32,6 +32,13 @@ void check_scan(std::string_view bytes, const head_scan& at_once, head_scan::ver
   require(found == head_scan::verdict::incomplete, "an end is found however it arrives");
 }
 
+void check_beginnings(std::string_view head) {
+  for (std::size_t size = 0; size < head.size(); ++size) {
+    require(!file_server::refuse_beginning(head.substr(0, size)),
+            "a head that is taken is so however it arrives");
+  }
+}
+
 void check_target(std::string_view raw) {
   file_server::target parsed;
   if (file_server::parse_target(raw, parsed)) return;
@@ -76,6 +83,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (found != head_scan::verdict::complete) return 0;
   request asked;
   if (file_server::parse_request(bytes.substr(0, scan.size()), asked)) return 0;
+  check_beginnings(bytes.substr(0, scan.size()));
   require(!asked.target.empty() && !asked.method_name.empty(), "a request has a first line");
   require(!asked.chunked || asked.content_length == 0, "a body has one length");
   require(!asked.chunked || asked.http_1_1, "HTTP/1.0 has no chunks");

@@ -108,6 +108,8 @@ bool connection::has_head() {
     refused_ = status::request_header_fields_too_large;
   } else if (found == head_scan::verdict::malformed) {
     refused_ = status::bad_request;
+  } else if (!complete && input_.bytes() != "\r") {  // the half of an empty line
+    refused_ = refuse_beginning(input_.bytes());
   }
   return complete || refused_;
 }
@@ -145,7 +147,10 @@ zc::task<bool> connection::answer_next() {
   const std::string_view head = input_.bytes().substr(0, scan_.size());
   if (!refused_) refused_ = parse_request(head, asked);
   request_body body(asked, body_limit_bytes);
-  if (!refused_) refused_ = body.refused();
+  // The size of a body is not what is wrong with a request that may have none.
+  if (!refused_ && body.refused()) {
+    refused_ = asked.method == request::verb::other ? status::method_not_allowed : body.refused();
+  }
   std::optional<log_entry> logged;
   if (with_.given.access_log) logged.emplace(asked);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
+#include <cstddef>
 #include <limits>
 #include <string>
 
@@ -34,10 +35,7 @@ class head_parser final : public http::basic_parser<true> {
   explicit head_parser(request& into) : into_(into) {}
 
   std::optional<status> parse(std::string_view head) {
-    header_limit(std::numeric_limits<std::uint32_t>::max());  // the caller has one
-    body_limit(std::numeric_limits<std::uint64_t>::max());
-    boost::system::error_code error;
-    put({head.data(), head.size()}, error);
+    const error_code error = read(head);
     if (refused_) return refused_;
     if (error == http::error::bad_version) return refused_version(head);
     // What needs more than all there is has lines that are none to this parser.
@@ -49,9 +47,28 @@ class head_parser final : public http::basic_parser<true> {
     return {};
   }
 
+  std::optional<status> parse_beginning(std::string_view begun) {
+    const error_code error = read(begun);
+    if (refused_) return refused_;
+    if (!error || error == http::error::need_more) return {};
+    // Of another version, up to what follows.
+    const std::string_view line = begun.substr(0, begun.find('\r'));
+    const bool may_be_one = error == http::error::bad_version &&
+                            refused_version(line) == status::http_version_not_supported;
+    return may_be_one ? std::nullopt : std::optional(status::bad_request);
+  }
+
  private:
   using string_view = boost::beast::string_view;
   using error_code = boost::system::error_code;
+
+  error_code read(std::string_view head) {
+    header_limit(std::numeric_limits<std::uint32_t>::max());  // the caller has one
+    body_limit(std::numeric_limits<std::uint64_t>::max());
+    error_code error;
+    put({head.data(), head.size()}, error);
+    return error;
+  }
 
   /// Whether what the parser does not take for a version of its own is one of others: the third of
   /// three words.
@@ -66,6 +83,12 @@ class head_parser final : public http::basic_parser<true> {
   void refuse(status why, error_code& error) {
     refused_ = why;
     error = http::make_error_code(http::error::bad_value);
+  }
+
+  void take_once(std::optional<std::string_view>& field, std::string_view value,
+                 error_code& error) {
+    if (field) refuse(status::bad_request, error);
+    field = value;
   }
 
   void on_request_impl(http::verb method, string_view name, string_view target, int version,
@@ -105,16 +128,16 @@ class head_parser final : public http::basic_parser<true> {
         into_.if_none_match.add(value);
         break;
       case http::field::if_modified_since:
-        into_.if_modified_since = value;
+        take_once(into_.if_modified_since, value, error);
         break;
       case http::field::if_unmodified_since:
-        into_.if_unmodified_since = value;
+        take_once(into_.if_unmodified_since, value, error);
         break;
       case http::field::if_range:
-        into_.if_range = value;
+        take_once(into_.if_range, value, error);
         break;
       case http::field::range:
-        into_.range = value;
+        take_once(into_.range, value, error);
         break;
       default:
         break;
@@ -148,8 +171,21 @@ void list_field::add(std::string_view value) {
   given_ = true;
 }
 
+std::optional<status> refuse_beginning(std::string_view begun) {
+  request unfinished;
+  return head_parser(unfinished).parse_beginning(begun);
+}
+
 std::optional<status> parse_request(std::string_view head, request& into) {
-  return head_parser(into).parse(head);
+  constexpr std::string_view version_1 = "HTTP/1.";
+  const std::optional<status> refused = head_parser(into).parse(head);
+  if (refused != status::http_version_not_supported) return refused;
+  const std::size_t minor = head.find("\r\n") - 1;
+  if (!head.substr(0, minor).ends_with(version_1)) return refused;
+  // The parser knows no number but those of its own versions.
+  into.own_head = head;
+  into.own_head[minor] = '1';
+  return head_parser(into).parse(into.own_head);
 }
 
 }  // namespace file_server

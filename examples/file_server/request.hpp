@@ -23,7 +23,7 @@ class list_field {
   bool given_ = false;
 };
 
-/// What a request's head asks for. Its views are into the head.
+/// What a request's head asks for. Its views are into the head. Not to be copied with them.
 struct request {
   enum class verb { get, head, other };
 
@@ -47,13 +47,21 @@ struct request {
   std::optional<std::string_view> if_unmodified_since;
   std::optional<std::string_view> if_range;
   std::optional<std::string_view> range;
+
+  /// Where the views are, if not in what was parsed.
+  std::string own_head;
 };
+
+/// Whether no more bytes can make a head of those that have come: the status to refuse it with.
+std::optional<status> refuse_beginning(std::string_view begun);
 
 /// Parses a head, which ends with its empty line and has no line that goes on in the next (see
 /// head_scan). Where it is refused, this gives the status to refuse it with, and fills in what
 /// there was to read of the request line: the connection cannot go on then, as nobody knows what
 /// follows. What could hide a request from somebody between us and the client is refused: two
-/// lengths, a length beside a transfer coding, a coding that is not "chunked" alone.
+/// lengths, a length beside a transfer coding, a coding that is not "chunked" alone. So are fields
+/// that may stand once, and do so twice. Later minor versions of HTTP/1 are taken for HTTP/1.1
+/// (RFC 9110, section 2.5).
 std::optional<status> parse_request(std::string_view head, request& into);
 
 }  // namespace file_server
