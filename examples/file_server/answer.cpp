@@ -73,7 +73,7 @@ zc::task<> answer::prepare(const request& asked, bool keep_alive) {
   }
   std::string path = wanted.path;
   if (wanted.names_directory) path.append(path.empty() ? "" : "/").append(index_name);
-  zc::result<std::shared_ptr<const file>> found = co_await open(path);
+  zc::result<std::shared_ptr<const file>> found = co_await with_.files.open(path);
   const manner how = manner_of(asked, keep_alive);
   if (!found) {
     say(status_of(found.error()), asked, how);
@@ -87,16 +87,6 @@ zc::task<> answer::prepare(const request& asked, bool keep_alive) {
   } else {
     say(status::not_found, asked, how);
   }
-}
-
-zc::task<zc::result<std::shared_ptr<const file>>> answer::open(const std::string& path) {
-  std::shared_ptr<const file> known = with_.files.find(path);
-  if (known) co_return known;
-  zc::result<file> opened = co_await open_below(with_.given.root, path);
-  if (!opened) co_return opened.error();
-  known = std::make_shared<const file>(std::move(*opened));
-  if (known->is == file::kind::regular) with_.files.keep(path, known);
-  co_return known;
 }
 
 void answer::describe(std::string_view path, const request& asked, const manner& how) {

@@ -14,7 +14,6 @@
 #include "request.hpp"
 #include "target.hpp"
 #include "text.hpp"
-#include "zc/result.hpp"
 #include "zc/task.hpp"
 
 namespace file_server {
@@ -48,7 +47,6 @@ class answer {
  private:
   manner manner_of(const request& asked, bool keep_alive);
   void say(status code, const request& asked, const manner& how);
-  zc::task<zc::result<std::shared_ptr<const file>>> open(const std::string& path);
   void describe(std::string_view path, const request& asked, const manner& how);
   bool read_small(const byte_range& part) noexcept;
   zc::task<bool> send_parts(outlet& to);

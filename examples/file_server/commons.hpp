@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "clock.hpp"
-#include "file_cache.hpp"
 #include "settings.hpp"
 #include "text.hpp"
+#include "tree.hpp"
 
 namespace file_server {
 
@@ -17,7 +17,7 @@ struct commons {
   commons(const settings& all, std::stop_token stopped)
       : given(all),
         stop(std::move(stopped)),
-        files(all.cached_files),
+        files(all.root, all.cached_files),
         memory_(new char[answer_bytes]) {}
 
   /// A head with the longest Location there can be, and a small file behind it.
@@ -29,7 +29,7 @@ struct commons {
   const settings& given;
   std::stop_token stop;
   file_server::clock clock;
-  file_cache files;
+  tree files;
 
  private:
   std::unique_ptr<char[]> memory_;

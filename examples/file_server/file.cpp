@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "links.hpp"
 #include "zc/op/openat2.hpp"
 
 namespace file_server {
@@ -20,6 +21,18 @@ file::kind kind_of(mode_t mode) noexcept {
   return S_ISDIR(mode) ? file::kind::directory : file::kind::other;
 }
 
+zc::result<file> described(zc::fd opened) {
+  struct stat about {};
+  if (::fstat(opened.get(), &about) < 0) return std::error_code(errno, std::system_category());
+  const zc::known_source source(opened.get(), about);
+  return file{.fd = std::move(opened),
+              .source = source,
+              .is = kind_of(about.st_mode),
+              .size = static_cast<std::uint64_t>(about.st_size),
+              .modified = about.st_mtim.tv_sec,
+              .modified_nanoseconds = static_cast<std::uint32_t>(about.st_mtim.tv_nsec)};
+}
+
 }  // namespace
 
 zc::task<zc::result<file>> open_below(int root, const std::string& path) {
@@ -27,26 +40,21 @@ zc::task<zc::result<file>> open_below(int root, const std::string& path) {
   // Non-blocking: a FIFO would wait for its other end.
   how.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  const char* const name = path.empty() ? "." : path.c_str();
+  std::string resolved;
+  const char* name = path.empty() ? "." : path.c_str();
   zc::result<zc::fd> opened = co_await zc::op::openat2(root, name, how);
-  for (int attempt = 1;
-       opened.error() == std::errc::resource_unavailable_try_again && attempt < open_attempts;
-       ++attempt) {
+  for (int attempt = 1; !opened && attempt < open_attempts; ++attempt) {
+    if (opened.error() == std::errc::cross_device_link && resolved.empty()) {
+      resolved = co_await resolve_links(root, path);
+      if (resolved.empty()) break;
+      name = resolved.c_str();
+    } else if (opened.error() != std::errc::resource_unavailable_try_again) {
+      break;
+    }
     opened = co_await zc::op::openat2(root, name, how);
   }
   if (!opened) co_return opened.error();
-  struct stat about {};
-  if (::fstat(opened->get(), &about) < 0) {
-    co_return std::error_code(errno, std::system_category());
-  }
-  const zc::known_source source(opened->get(), about);
-  const auto nanoseconds = static_cast<std::uint32_t>(about.st_mtim.tv_nsec);
-  co_return file{.fd = std::move(*opened),
-                 .source = source,
-                 .is = kind_of(about.st_mode),
-                 .size = static_cast<std::uint64_t>(about.st_size),
-                 .modified = about.st_mtim.tv_sec,
-                 .modified_nanoseconds = nanoseconds};
+  co_return described(std::move(*opened));
 }
 
 void add_etag(text& to, const file& of) {

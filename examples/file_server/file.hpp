@@ -24,8 +24,9 @@ struct file {
   std::uint32_t modified_nanoseconds;
 };
 
-/// Opens what `path` names below `root`, wherever symbolic links lead to there. Errors are those of
-/// openat2(2): EXDEV for a path that leaves the root. `path` lives until it resumes.
+/// Opens what `path` names below `root`, wherever symbolic links lead to there: also those that are
+/// absolute, or go through what is above the root. Errors are those of openat2(2): EXDEV for a path
+/// that leads out of the root. `path` lives until it resumes.
 zc::task<zc::result<file>> open_below(int root, const std::string& path);
 
 /// Adds a strong entity tag, of the modification time and the length: the same on every machine

@@ -25,6 +25,7 @@ class file_cache {
   std::shared_ptr<const file> find(const std::string& path) const noexcept;
   /// Remembers it, if there is room.
   void keep(const std::string& path, std::shared_ptr<const file> opened);
+  void clear() noexcept { entries_.clear(); }
 
  private:
   struct entry {

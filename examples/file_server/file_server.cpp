@@ -58,15 +58,16 @@ class file_program final : public server::program {
   const settings& given_;
 };
 
-zc::fd open_root(const std::string& path) {
-  zc::fd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+/// The threads look for themselves, later; but nobody is to find out by requests.
+void require_directory(const std::string& path) {
+  const zc::fd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) throw std::system_error(errno, std::system_category(), path);
-  return root;
 }
 
 void serve(const arguments& given) {
-  const zc::fd root = open_root(given.root);
-  const settings all{.root = root.get(),
+  require_directory(given.root);
+  root_path root(given.root);
+  const settings all{.root = root,
                      .limits = given.limits,
                      .cached_files = given.file_cache ? cached_files : 0,
                      .access_log = given.access_log};

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstddef>
 
+#include "root.hpp"
+
 namespace file_server {
 
 /// How long a client may keep the server waiting.
@@ -14,9 +16,9 @@ struct time_limits {
 
 /// What all connections have in common.
 struct settings {
-  int root = -1;  // a directory
-  time_limits limits;
-  std::size_t cached_files = 0;  // of each thread: see file_cache
+  const root_path& root;
+  time_limits limits = {};
+  std::size_t cached_files = 0;  // of each thread: see tree
   bool access_log = false;
 };
 

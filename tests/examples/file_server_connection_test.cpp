@@ -29,8 +29,6 @@ class server {
   server() {
     support::write_all(support::open_file(place_.path() / "index.html", O_CREAT | O_WRONLY).get(),
                        "hello");
-    root_ = support::open_file(place_.path(), O_PATH | O_DIRECTORY);
-    all.root = root_.get();
   }
 
   /// What the client is sent when it sends `bytes`, and then `after` a while `more`.
@@ -66,11 +64,12 @@ class server {
     return got;
   }
 
-  file_server::settings all;
-
  private:
   support::temporary_directory place_;
-  zc::fd root_;
+  file_server::root_path root_{place_.path()};
+
+ public:
+  file_server::settings all{.root = root_};
 };
 
 bool is(std::string_view answer, std::string_view status) {

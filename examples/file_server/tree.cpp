@@ -1,0 +1,35 @@
+#include "tree.hpp"
+
+#include <utility>
+
+namespace file_server {
+
+zc::task<bool> tree::look_at_root() {
+  const bool changed = co_await root_.look();
+  if (changed) cache_.clear();
+  co_return changed;
+}
+
+zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& path) {
+  if (root_.is_due()) co_await look_at_root();
+  std::shared_ptr<const file> known = cache_.find(path);
+  if (known) co_return known;
+  for (;;) {
+    const zc::result<root::directory> root = root_.now();
+    if (!root) co_return root.error();
+    zc::result<file> opened = co_await open_below((*root)->get(), path);
+    if (opened) {
+      known = std::make_shared<const file>(std::move(*opened));
+      const bool is_of_now = root_.now() && *root_.now() == *root;
+      if (is_of_now && known->is == file::kind::regular) cache_.keep(path, known);
+      co_return known;
+    }
+    // It may be in what the root is now: not found is what nobody should hear of a file that is,
+    // and was, there.
+    if (!root_.may_be_another()) co_return opened.error();
+    const bool moved = co_await look_at_root();
+    if (!moved) co_return opened.error();
+  }
+}
+
+}  // namespace file_server
