@@ -1,9 +1,17 @@
 #include "arguments.hpp"
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <utility>
 
 namespace file_server {
+
+namespace {
+
+const std::map<std::string, log_format> log_formats{
+    {"common", log_format::common}, {"combined", log_format::combined}, {"json", log_format::json}};
+
+}  // namespace
 
 std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv) {
   CLI::App app("Serves the files of a directory over HTTP/1.1.");
@@ -24,8 +32,23 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
   app.add_flag(
       "--file-cache", given.file_cache,
       "Keep files open for a second, up to 1000 of each thread: changes are seen that late");
-  app.add_flag("--access-log", given.access_log,
-               "Write a line for each request to standard error, which is waited for");
+  auto* const log =
+      app.add_flag("--access-log", given.access_log,
+                   "Write a line for each request to standard error, which is waited for");
+  app.add_option("--log-file", given.log_file, "Append these lines to a file instead")
+      ->type_name("FILE")
+      ->needs(log);
+  const auto set_format = [&given](const std::string& name) {
+    given.log_format = log_formats.at(name);
+  };
+  app.add_option_function<std::string>(
+         "--log-format", set_format,
+         "What these lines look like: the Common Log Format, the same with Referer and User-Agent, "
+         "or an object of JSON each")
+      ->check(CLI::IsMember({"common", "combined", "json"}))
+      ->type_name("FORMAT")
+      ->default_str("combined")
+      ->needs(log);
   if (auto said = command_line::read(app, argc, argv)) return std::move(*said);
   return given;
 }

@@ -3,6 +3,7 @@
 #include <string>
 #include <variant>
 
+#include "access_log.hpp"
 #include "command_line/command_line.hpp"
 #include "server/options.hpp"
 #include "settings.hpp"
@@ -16,6 +17,8 @@ struct arguments {
   time_limits limits;
   bool file_cache = false;
   bool access_log = false;
+  std::string log_file;  // empty: standard error
+  file_server::log_format log_format = file_server::log_format::combined;
 };
 
 using command_line::explanation;

@@ -43,7 +43,7 @@ std::string name_of_peer(int socket) {
 connection::connection(zc::fd client, commons& with)
     : client_(std::move(client)),
       with_(with),
-      peer_(with.given.access_log ? name_of_peer(client_.get()) : std::string()),
+      peer_(with.given.log != nullptr ? name_of_peer(client_.get()) : std::string()),
       input_(client_.get()),
       outlet_(client_.get()),
       patience_(with.given.limits, outlet_) {}
@@ -79,7 +79,13 @@ void connection::time_out() {
   answer reply(with_);
   reply.refuse(status::request_timeout, unknown);
   reply.send_at_once(outlet_);
-  if (with_.given.access_log) logged.write(peer_, with_.clock, reply.code(), 0);
+  if (with_.given.log != nullptr) log(logged, reply.code(), 0);
+}
+
+void connection::log(const log_entry& asked, status code, std::uint64_t bytes) const {
+  with_.given.log->write(
+      asked,
+      {.client = peer_, .when = with_.clock.now(), .code = code, .bytes = bytes, .took = {}});
 }
 
 void connection::reset() noexcept {
@@ -152,7 +158,7 @@ zc::task<bool> connection::answer_next() {
     refused_ = asked.method == request::verb::other ? status::method_not_allowed : body.refused();
   }
   std::optional<log_entry> logged;
-  if (with_.given.access_log) logged.emplace(asked);
+  if (with_.given.log != nullptr) logged.emplace(asked);
 
   // Who waits to be told to send a body is told what there is to say without it.
   const bool withholds = asked.has_body() && asked.expects_continue;
@@ -166,7 +172,7 @@ zc::task<bool> connection::answer_next() {
   input_.drop(head.size());
   patience_.await(patience::wait::reader);
   const bool sent = co_await reply.send(outlet_);
-  if (logged) logged->write(peer_, with_.clock, reply.code(), reply.body_bytes_sent(outlet_));
+  if (logged) log(*logged, reply.code(), reply.body_bytes_sent(outlet_));
   if (!sent) {
     reset();
     co_return false;

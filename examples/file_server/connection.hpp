@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "access_log.hpp"
 #include "answer.hpp"
 #include "commons.hpp"
 #include "head_scan.hpp"
@@ -41,6 +43,7 @@ class connection {
   void time_out();
   /// Has close(2) drop what the client has not taken, and tell it so.
   void reset() noexcept;
+  void log(const log_entry& asked, status code, std::uint64_t bytes) const;
 
   bool stopping() const noexcept { return with_.stop.stop_requested(); }
 

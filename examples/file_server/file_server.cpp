@@ -67,10 +67,12 @@ void require_directory(const std::string& path) {
 void serve(const arguments& given) {
   require_directory(given.root);
   root_path root(given.root);
+  const access_log log = given.log_file.empty() ? access_log(given.log_format)
+                                                : access_log(given.log_format, given.log_file);
   const settings all{.root = root,
                      .limits = given.limits,
                      .cached_files = given.file_cache ? cached_files : 0,
-                     .access_log = given.access_log};
+                     .log = given.access_log ? &log : nullptr};
   file_program program(all);
   server::run("file_server", program, given.server);
 }

@@ -139,6 +139,12 @@ class head_parser final : public http::basic_parser<true> {
       case http::field::range:
         take_once(into_.range, value, error);
         break;
+      case http::field::referer:
+        into_.referer = value;
+        break;
+      case http::field::user_agent:
+        into_.user_agent = value;
+        break;
       default:
         break;
     }

@@ -48,6 +48,10 @@ struct request {
   std::optional<std::string_view> if_range;
   std::optional<std::string_view> range;
 
+  /// For the log alone: empty where there is none.
+  std::string_view referer;
+  std::string_view user_agent;
+
   /// Where the views are, if not in what was parsed.
   std::string own_head;
 };

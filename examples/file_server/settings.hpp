@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 
+#include "access_log.hpp"
 #include "root.hpp"
 
 namespace file_server {
@@ -18,8 +19,8 @@ struct time_limits {
 struct settings {
   const root_path& root;
   time_limits limits = {};
-  std::size_t cached_files = 0;  // of each thread: see tree
-  bool access_log = false;
+  std::size_t cached_files = 0;     // of each thread: see tree
+  const access_log* log = nullptr;  // null: there is none
 };
 
 }  // namespace file_server
