@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
@@ -25,17 +26,15 @@ namespace {
 
 // Short enough for a client to wait; the limit may have been another process's to lift.
 constexpr std::chrono::milliseconds pause_when_exhausted{100};
+// Between two that fail, doubled from one to the next.
+constexpr std::chrono::milliseconds first_pause_when_failing{1};
+constexpr std::chrono::milliseconds longest_pause_when_failing{100};
 
 bool is_exhaustion(std::error_code error) noexcept {
-  switch (error.value()) {
-    case EMFILE:   // this process has no descriptor left
-    case ENFILE:   // nor has the system
-    case ENOBUFS:  // socket memory
-    case ENOMEM:
-      return true;
-    default:
-      return false;
-  }
+  return error == std::errc::too_many_files_open ||  // this process has no descriptor left
+         error == std::errc::too_many_files_open_in_system ||  // nor has the system
+         error == std::errc::no_buffer_space ||                // socket memory
+         error == std::errc::not_enough_memory;
 }
 
 /// What accept(2) says of one connection, which has gone meanwhile, and not of the listener.
@@ -43,7 +42,7 @@ bool is_of_one_connection(std::error_code error) noexcept {
   switch (error.value()) {
     case ECONNABORTED:
     case EINTR:
-    case EPERM:  // a firewall's
+    case EPERM:  // a firewall's; a security module's stays: the connection is left in the queue
     case EPROTO:
     case ENOPROTOOPT:
     case ENETDOWN:
@@ -91,6 +90,7 @@ class server {
     } catch (const std::system_error& ended) {
       if (ended.code() != std::errc::operation_canceled || !stop_.stop_requested()) throw;
     }
+    by_.give_up();
     say(serve_event::draining);
     try {
       co_await timeout(options_.grace, last_to_end());
@@ -118,16 +118,43 @@ class server {
         co_await one_to_end();
       }
       co_await detail::breather(*env.where);
-      result<fd> client =
-          co_await op::accept(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      const std::error_code error = client ? begin(std::move(*client)) : client.error();
+      std::error_code error = prepare();
+      if (!error) {
+        result<fd> client =
+            co_await op::accept(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        error = client ? begin(std::move(*client)) : client.error();
+      }
       if (is_exhaustion(error)) {
         pause(serve_event::exhausted, error);
         co_await one_to_end_or_a_while();
-      } else if (error && !is_of_one_connection(error)) {
+      } else if (is_of_one_connection(error)) {
+        co_await back_off(error);
+      } else if (error) {
         throw std::system_error(error, "zc::serve: accept");
       }
     }
+  }
+
+  std::error_code prepare() {
+    try {
+      by_.prepare();
+    } catch (const std::bad_alloc&) {
+      return errno_code(ENOMEM);
+    } catch (const std::system_error& failed) {
+      if (!is_exhaustion(failed.code())) throw;
+      return failed.code();
+    }
+    return {};
+  }
+
+  /// After an error that may stay, or come again with every connection there is: the thread has
+  /// more to do than that.
+  task<> back_off(std::error_code error) {
+    const auto wait = std::exchange(
+        next_pause_,
+        std::clamp(2 * next_pause_, first_pause_when_failing, longest_pause_when_failing));
+    if (wait == longest_pause_when_failing) pause(serve_event::failing, error);
+    if (wait > wait.zero()) co_await sleep_for(wait);
   }
 
   std::error_code begin(fd client) {
@@ -137,6 +164,7 @@ class server {
     } catch (const std::bad_alloc&) {
       return errno_code(ENOMEM);
     }
+    next_pause_ = next_pause_.zero();
     if (std::exchange(paused_, false)) say(serve_event::accepting);
     return {};
   }
@@ -159,6 +187,7 @@ class server {
   }
 
   void pause(serve_event why, std::error_code error) {
+    by_.give_up();  // others may need what is held for nobody
     if (!std::exchange(paused_, true)) say(why, error);
   }
 
@@ -172,6 +201,7 @@ class server {
   serve_options options_;
   std::size_t connections_ = 0;
   bool paused_ = false;
+  std::chrono::milliseconds next_pause_{0};  // after an error that may stay
   event one_ended_;
   scope tasks_;  // last: what it runs uses the rest
 };
@@ -190,6 +220,8 @@ const char* to_string(serve_event what) noexcept {
       return "draining";
     case serve_event::cancelling:
       return "cancelling";
+    case serve_event::failing:
+      return "failing";
   }
   return "unknown";
 }

@@ -314,7 +314,7 @@ TEST_CASE("serve: without memory to start a handler it closes that connection, a
 
 TEST_CASE("serve: its events have names") {
   using enum zc::serve_event;
-  for (const zc::serve_event each : {full, exhausted, accepting, draining, cancelling}) {
+  for (const zc::serve_event each : {full, exhausted, accepting, draining, cancelling, failing}) {
     CHECK(std::string(zc::to_string(each)) != "unknown");
   }
 }

@@ -40,7 +40,7 @@ class operator_log {
 
  private:
   const char* name_;
-  std::array<steady::time_point, 5> last_{};  // by event
+  std::array<steady::time_point, 6> last_{};  // by event
 };
 
 /// What it accepts is to send at once what it is given, and inherits that.

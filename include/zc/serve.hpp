@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
+#include <optional>
 #include <stop_token>
 #include <system_error>
 #include <type_traits>
@@ -16,9 +18,10 @@ namespace zc {
 enum class serve_event {
   full,        ///< as many connections as allowed: new ones wait in the kernel's queue
   exhausted,   ///< the system has no more to give (`error`): it accepts again when it can
-  accepting,   ///< again, after one of those
+  accepting,   ///< again, after one of those, or after `failing`
   draining,    ///< asked to stop: no connection is accepted any more
   cancelling,  ///< the grace is over: what still runs is cancelled
+  failing,  ///< accept(2) says the same again and again (`error`): it is tried ten times a second
 };
 
 const char* to_string(serve_event what) noexcept;
@@ -26,7 +29,7 @@ const char* to_string(serve_event what) noexcept;
 struct serve_notice {
   serve_event event;
   std::size_t connections;  ///< that are open now
-  std::error_code error;    ///< EMFILE, ENFILE, ENOBUFS or ENOMEM for `exhausted`
+  std::error_code error;    ///< EMFILE, ENFILE, ENOBUFS or ENOMEM for `exhausted`; of `failing`
 };
 
 /// How to serve. Designated initialisers: `{.connections = 1000}`.
@@ -44,6 +47,9 @@ namespace detail {
 /// What serve() needs of its caller's handler and watch, whatever their types.
 class service {
  public:
+  /// Before each connection that is accepted; and where none is to be accepted for now after all.
+  virtual void prepare() = 0;
+  virtual void give_up() noexcept = 0;
   virtual task<> handle(fd client) = 0;
   virtual void notice(const serve_notice& what) = 0;
 
@@ -55,12 +61,37 @@ template <class Handler, class Watch>
 class service_of final : public service {
  public:
   service_of(Handler& handler, Watch& watch) noexcept : handler_(handler), watch_(watch) {}
+  void prepare() override {}
+  void give_up() noexcept override {}
   task<> handle(fd client) override { return handler_(std::move(client)); }
   void notice(const serve_notice& what) override { watch_(what); }
 
  private:
   Handler& handler_;
   Watch& watch_;
+};
+
+template <class Prepare, class Handler, class Watch>
+class prepared_service_of final : public service {
+ public:
+  prepared_service_of(Prepare& prepare, Handler& handler, Watch& watch) noexcept
+      : prepare_(prepare), handler_(handler), watch_(watch) {}
+  void prepare() override {
+    if (!prepared_) prepared_.emplace(prepare_());
+  }
+  void give_up() noexcept override { prepared_.reset(); }
+  task<> handle(fd client) override {
+    std::invoke_result_t<Prepare&> its = std::move(*prepared_);
+    prepared_.reset();
+    return handler_(std::move(client), std::move(its));
+  }
+  void notice(const serve_notice& what) override { watch_(what); }
+
+ private:
+  Prepare& prepare_;
+  Handler& handler_;
+  Watch& watch_;
+  std::optional<std::invoke_result_t<Prepare&>> prepared_;
 };
 
 task<> serve(int listener, service& by, std::stop_token stop, serve_options options);
@@ -86,9 +117,14 @@ struct watch_nothing {
 /// Where descriptors or memory run out (EMFILE, ENFILE, ENOBUFS, ENOMEM; std::bad_alloc when
 /// `handler` is called, which closes that connection) it stops accepting until a connection has
 /// ended or some time has passed. A connection that was reset before it was accepted
-/// is skipped. Whatever else accept(2) says is thrown as std::system_error, as is EINVAL for
-/// `connections = 0`; an exception out of a handler cancels the other connections and is thrown:
-/// handlers catch what they expect. Cancelling serve() cancels every connection at once.
+/// is skipped, and so is one that a firewall forbids (EPERM); where that goes on without a
+/// connection between, it is tried again after a pause, of a tenth of a second in the end. Whatever
+/// else accept(2) says is thrown as std::system_error, as is EINVAL for `connections = 0`; an
+/// exception out of a handler cancels the other connections and is thrown: handlers catch what they
+/// expect. Cancelling serve() cancels every connection at once.
+///
+/// A handler that opens something else for its client, a connection to another server or a file,
+/// may find that the client has taken the last descriptor. The other serve() takes both first.
 ///
 /// `listener` stays the caller's, stays open until this resumes, and may be in blocking mode or
 /// not. To serve with several threads, give each its context and its own listening socket at the
@@ -97,6 +133,25 @@ template <class Handler, class Watch = detail::watch_nothing>
 task<> serve(int listener, Handler handler, std::stop_token stop = {}, serve_options options = {},
              Watch watch = {}) {
   detail::service_of<Handler, Watch> by(handler, watch);
+  co_await detail::serve(listener, by, std::move(stop), options);
+}
+
+/// The same for connections that need more than their own socket, as a second descriptor: what
+/// `prepare()` returns is taken before a connection is accepted, and then goes to
+/// `handler(client, prepared)`. Without it no connection is accepted: clients wait in the backlog
+/// until there is enough for one of them, and none is turned away for want of it.
+///
+/// `prepare()` is called on the context's thread, and returns an object that gives back what it
+/// holds when it goes: the zc::fd that the handler will use, as a socket to connect with; or one
+/// that only keeps a descriptor (of dup(2), say), which the handler closes right before it opens
+/// another. The second is for programs of one thread: another one may be quicker. One is held while
+/// serve() waits for a connection, none while it accepts none. EMFILE, ENFILE, ENOBUFS, ENOMEM and
+/// std::bad_alloc out of it are as those of accept(2); anything else it throws is thrown.
+template <std::invocable Prepare, class Handler, class Watch = detail::watch_nothing>
+  requires std::invocable<Handler&, fd, std::invoke_result_t<Prepare&>>
+task<> serve(int listener, Prepare prepare, Handler handler, std::stop_token stop = {},
+             serve_options options = {}, Watch watch = {}) {
+  detail::prepared_service_of<Prepare, Handler, Watch> by(prepare, handler, watch);
   co_await detail::serve(listener, by, std::move(stop), options);
 }
 
