@@ -4,46 +4,151 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include "zc/detail/event.hpp"
 #include "zc/op/connect.hpp"
+#include "zc/scope.hpp"
+#include "zc/timeout.hpp"
 
 namespace zc {
 
 namespace {
 
-task<result<fd>> try_connect(const address& where) {
-  const int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-  fd made(::socket(where.family(), type, IPPROTO_TCP));
-  if (!made) co_return std::error_code(errno, std::system_category());
-  const result<void> connected = co_await op::connect(made.get(), where.data(), where.size());
-  if (!connected) co_return connected.error();
-  co_return std::move(made);
+result<fd> make_socket(int family) {
+  fd made(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  if (!made) return std::error_code(errno, std::system_category());
+  return made;
+}
+
+bool is_exhaustion(std::error_code error) noexcept {
+  return error == std::errc::too_many_files_open ||
+         error == std::errc::too_many_files_open_in_system || error == std::errc::no_buffer_space ||
+         error == std::errc::not_enough_memory;
+}
+
+/// AF_UNSPEC of what is no socket.
+int family_of(int socket) noexcept {
+  int family = AF_UNSPEC;
+  socklen_t size = sizeof family;
+  ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &size);
+  return family;
 }
 
 [[noreturn]] void fail(const address& where, std::error_code why) {
   throw std::system_error(why, "zc::connect: " + to_string(where));
 }
 
+/// The attempts to connect to one of several addresses.
+class attempts {
+ public:
+  attempts(const std::vector<address>& candidates, connect_options options, fd spare)
+      : candidates_(candidates), options_(options), spare_(std::move(spare)) {
+    running_.emplace();
+  }
+
+  task<fd> first_to_answer() {
+    while (!answered_ && (started_ < candidates_.size() || running_->running() > 0)) {
+      if (started_ < candidates_.size()) co_await start_next();
+      // What cannot even be started is no reason to wait.
+      if (running_->running() > 0) co_await something_to_do();
+    }
+    running_->cancel();
+    co_await running_->join();
+    if (!answered_) fail(candidates_.back(), last_error_);
+    co_return std::move(answered_);
+  }
+
+ private:
+  task<> start_next() {
+    const address& where = candidates_[started_];
+    result<fd> made = socket_for(where);
+    if (!made && is_exhaustion(made.error()) && running_->running() > 0) {
+      co_await give_up();
+      if (answered_) co_return;
+      made = socket_for(where);
+    }
+    ++started_;
+    if (made) {
+      running_->spawn(attempt(where, std::move(*made)));
+    } else {
+      last_error_ = made.error();
+    }
+  }
+
+  result<fd> socket_for(const address& where) {
+    if (spare_ && family_of(spare_.get()) == where.family()) return std::move(spare_);
+    result<fd> made = make_socket(where.family());
+    if (!made && is_exhaustion(made.error()) && spare_) {
+      spare_ = {};
+      made = make_socket(where.family());
+    }
+    return made;
+  }
+
+  task<> attempt(const address& where, fd socket) {
+    const result<void> connected = co_await op::connect(socket.get(), where.data(), where.size());
+    if (connected) {
+      answered_ = std::move(socket);
+    } else if (&where == &candidates_.back()) {
+      last_error_ = connected.error();
+    }
+    one_ended_.set();
+  }
+
+  task<> give_up() {
+    running_->cancel();
+    co_await running_->join();
+    running_.emplace();
+    co_await one_to_end();  // heard
+  }
+
+  /// Until one has ended or, where there is another to try, the latest has had its head start.
+  task<> something_to_do() {
+    try {
+      if (started_ == candidates_.size()) {
+        co_await one_to_end();
+      } else {
+        co_await timeout(options_.head_start, one_to_end());
+      }
+    } catch (const std::system_error& ended) {
+      if (ended.code() != std::errc::timed_out) throw;
+    }
+  }
+
+  task<> one_to_end() {
+    const std::error_code error = co_await one_ended_.wait();
+    if (error) fail(candidates_[started_ - 1], error);
+  }
+
+  const std::vector<address>& candidates_;
+  connect_options options_;
+  fd spare_;
+  std::size_t started_ = 0;
+  fd answered_;
+  std::error_code last_error_;
+  detail::event one_ended_;
+  std::optional<scope> running_;  // last: what it runs uses the rest
+};
+
 }  // namespace
 
 task<fd> connect(address where) {
-  result<fd> made = co_await try_connect(where);
+  result<fd> made = make_socket(where.family());
   if (!made) fail(where, made.error());
+  const result<void> connected = co_await op::connect(made->get(), where.data(), where.size());
+  if (!connected) fail(where, connected.error());
   co_return std::move(*made);
 }
 
-task<fd> connect(std::vector<address> candidates) {
+task<fd> connect(std::vector<address> candidates, connect_options options, fd spare) {
   if (candidates.empty()) throw std::invalid_argument("zc::connect: no address");
-  for (std::size_t i = 0; i + 1 < candidates.size(); ++i) {
-    result<fd> made = co_await try_connect(candidates[i]);
-    if (made) co_return std::move(*made);
-    if (made.error() == std::errc::operation_canceled) fail(candidates[i], made.error());
-  }
-  co_return co_await connect(candidates.back());
+  attempts all(candidates, options, std::move(spare));
+  co_return co_await all.first_to_answer();
 }
 
 }  // namespace zc

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <type_traits>
 #include <vector>
 
 #include "zc/address.hpp"
@@ -16,9 +18,24 @@ namespace zc {
 /// the address: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, EMFILE, ECANCELED, ...
 task<fd> connect(address where);
 
-/// The same to the first of several that answers, in order, each tried when the one before has
-/// failed; throws what the last one gave. With a deadline for each of them, rather than for all,
-/// call the other in a loop. Throws std::invalid_argument where there is none.
-task<fd> connect(std::vector<address> candidates);
+/// How to connect to one of several addresses. Designated initialisers: `{.head_start = 100ms}`.
+struct connect_options {
+  /// How long one address is tried before the next one is tried beside it; at once where it has
+  /// failed before. With many addresses and a short deadline, less than their share of it.
+  std::chrono::nanoseconds head_start = std::chrono::milliseconds(250);
+};
+static_assert(std::is_trivially_destructible_v<connect_options>);
+
+/// The same to the first of several that answers. They are tried in order, each as soon as the one
+/// before has failed or has had its head start, so that one that does not answer at all holds up
+/// the others only for that (RFC 8305); what is still under way when one answers is dropped. Where
+/// all fail, throws what the last one gave. Throws std::invalid_argument where there is none.
+///
+/// `spare` is a descriptor to use before another is asked for, so that one is there whatever has
+/// become of the limit meanwhile: a TCP socket, non-blocking and close-on-exec, that is not
+/// connected; it is used for an address of its family. Whatever it is, it is closed where nothing
+/// else makes room for a socket. Where there is room for one attempt only, it is given up when its
+/// head start is over.
+task<fd> connect(std::vector<address> candidates, connect_options options = {}, fd spare = {});
 
 }  // namespace zc
