@@ -8,6 +8,8 @@ namespace zc::detail {
 
 bool multishot::wait::start(resumable& waiter) noexcept {
   const environment& env = waiter.env;
+  resumed_ = false;  // each may be awaited again
+  cancelled_ = false;
   if (env.cancel->requested()) {
     env.cancel->observe();
     cancelled_ = true;

@@ -1,5 +1,7 @@
 #include "zc/detail/operation.hpp"
 
+#include <stdexcept>
+
 #include "loop.hpp"
 
 namespace zc::detail {
@@ -12,7 +14,9 @@ void operation::dispose() {
 void operation::cancel() noexcept { loop::of(*where_).ops().cancel(*this); }
 
 bool operation::start(resumable& waiter) {
+  if (unfinished()) throw std::logic_error("zc::op: awaited while it is in flight");
   const environment& env = waiter.env;
+  cancel_wanted_ = false;  // of an earlier time
   if (cancellable_ && env.cancel->requested()) {
     env.cancel->observe();
     raw_ = -ECANCELED;

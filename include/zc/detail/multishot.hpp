@@ -26,6 +26,8 @@ class multishot : public operation {
 
    protected:
     explicit wait(multishot& on) noexcept : on_(on) {}
+    wait(const wait& other) noexcept : cancellable(), on_(other.on_) {}
+    wait& operator=(const wait&) = delete;
     ~wait() { end(); }
 
     /// Whether there is something to take, and not a cancelled wait.

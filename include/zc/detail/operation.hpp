@@ -29,7 +29,8 @@ inline std::error_code errno_code(int error_number) noexcept {
 ///
 /// It stays where it is, and its memory stays valid, until the kernel has completed it; destroying
 /// one in flight cancels and awaits it first. Begun under a cancelled scope, it ends with ECANCELED
-/// and never reaches the kernel. Context's thread only.
+/// and never reaches the kernel. However it ended, it can be awaited again; awaiting one that is in
+/// flight is std::logic_error. A copy has its arguments, and has not begun. Context's thread only.
 class operation : public cancellable {
  public:
   bool await_ready() const noexcept { return false; }
@@ -48,6 +49,12 @@ class operation : public cancellable {
 
  protected:
   operation() noexcept = default;
+  operation(const operation& other) noexcept
+      : cancellable(),
+        cancellable_(other.cancellable_),
+        descriptor_(other.descriptor_),
+        tag_(other.tag_) {}
+  operation& operator=(const operation&) = delete;
   ~operation() {
     if (unfinished() || descriptor_) dispose();
   }
