@@ -298,7 +298,9 @@ TEST_CASE("allocation: a batch's memory depends on in_flight and not on the numb
       whole += result.moved == 100 ? 1 : 0;
     };
     const long before = bytes_in_use.load();
-    context.run(zc::splice_batch(next, done, {.in_flight = in_flight}));
+    const zc::batch_result all =
+        context.run(zc::splice_batch(next, done, {.in_flight = in_flight}));
+    CHECK(all.failed == 0);
     CHECK(whole == jobs);
     return most - before;
   };

@@ -25,7 +25,7 @@ struct batch_options {
 static_assert(std::is_trivially_destructible_v<batch_options>);
 
 /// What a batch did.
-struct batch_result {
+struct [[nodiscard]] batch_result {
   std::uint64_t jobs = 0;    // that were begun, and so have ended
   std::uint64_t failed = 0;  // of them, with stop_reason::failed
   std::uint64_t moved = 0;   // bytes that `out` of all of them accepted

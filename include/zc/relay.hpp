@@ -19,7 +19,7 @@ struct relay_end {
 };
 
 /// What a relay did, each way.
-struct relay_result {
+struct [[nodiscard]] relay_result {
   transfer a_to_b;
   transfer b_to_a;
 

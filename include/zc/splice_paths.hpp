@@ -44,7 +44,7 @@ enum class path_call : std::uint8_t { none, open_in, open_out, splice, close_out
 /// What a path_job did: a transfer, whose counts are exact wherever it failed.
 ///
 /// Where a file could not be opened, `error` is that of openat(2), and `side` says which one.
-struct path_transfer : transfer {
+struct [[nodiscard]] path_transfer : transfer {
   path_call call = path_call::none;  // set when reason is failed
 };
 

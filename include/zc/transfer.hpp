@@ -72,7 +72,7 @@ enum class route : std::uint8_t { automatic, direct, ring, copy };
 ///
 /// The one exception is side::zc: without memory for the remainder (ENOMEM), or where a pipe of
 /// zc's cannot be read back, the bytes that taken has beyond moved and remainder are lost.
-struct transfer {
+struct [[nodiscard]] transfer {
   std::uint64_t moved = 0;  // bytes that `out` accepted
   std::uint64_t taken = 0;  // bytes consumed from `in`
   stop_reason reason = stop_reason::complete;
