@@ -34,6 +34,8 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
       ->required();
   receiving->add_option("DIRECTORY", given.directory, "Where to put things")->required();
   receiving->add_flag("--keep", given.keep, "Go on after the first sender, until interrupted");
+  server::add_seconds(*receiving, "--idle-timeout", given.idle_timeout,
+                      "After how long without a byte from a sender it is given up; 0: never");
   receiving->add_flag("--durable", given.durable, "Have each file on the disk before saying so");
 
   receiving->add_flag("--no-overwrite", given.no_overwrite,

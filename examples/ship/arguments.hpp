@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,6 +19,7 @@ struct arguments {
   std::string directory;           // to receive into
   unsigned connections = 8;
   bool keep = false;
+  std::chrono::milliseconds idle_timeout{60'000};  // of a session that is received; 0: none
   bool durable = false;
   bool no_overwrite = false;
   bool quiet = false;

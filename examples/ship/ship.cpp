@@ -66,8 +66,8 @@ int receive(const ship::arguments& given) {
   std::printf("listening on %s\n", zc::to_string(zc::local_address(listener.get())).c_str());
   std::fflush(stdout);
   const bool progress = !given.quiet && ship::can_show_progress();
-  const bool ok =
-      context.run(ship::receive_trees(listener.get(), into, {given.keep, progress, given.json}));
+  const bool ok = context.run(ship::receive_trees(
+      listener.get(), into, {given.keep, progress, given.json, given.idle_timeout}));
   if (interrupted != 0) return exit_interrupted;
   return ok ? 0 : command_line::exit_failed;
 }

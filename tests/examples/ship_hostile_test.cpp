@@ -1,13 +1,14 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <string>
 
 #include "../examples/ship/wire.hpp"
 #include "examples/program.hpp"
+#include "examples/ship_peer.hpp"
 #include "examples/ship_support.hpp"
 #include "support/descriptors.hpp"
 
@@ -18,72 +19,11 @@ namespace wire = ship::wire;
 
 namespace {
 
+using support::file_item;
+using support::frame;
+using support::peer;
 using support::program;
-
-/// A sender that says what it likes.
-class peer {
- public:
-  explicit peer(const std::string& address) : socket_(support::connect_to(address)) {}
-
-  void say(const std::string& bytes) {
-    // It may have been hung up on already.
-    [[maybe_unused]] const ssize_t sent =
-        ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  }
-
-  void greet() {
-    wire::hello hello;
-    hello.connections = 1;
-    std::string bytes;
-    wire::append(bytes, hello);
-    say(bytes);
-    CHECK(hear(wire::welcome_size_bytes).size() == wire::welcome_size_bytes);
-  }
-
-  /// Fewer bytes when the receiver hangs up.
-  std::string hear(std::size_t nbytes) {
-    std::string bytes(nbytes, '\0');
-    const ssize_t got = ::recv(socket_.get(), bytes.data(), bytes.size(), MSG_WAITALL);
-    bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    return bytes;
-  }
-
-  wire::outcome hear_result() {
-    const std::string bytes = hear(wire::header_size_bytes);
-    REQUIRE(bytes.size() == wire::header_size_bytes);
-    const wire::header header = wire::parse_header(
-        std::span<const char, wire::header_size_bytes>(bytes.data(), wire::header_size_bytes));
-    REQUIRE(header.kind == wire::kind::result);
-    return wire::parse_outcome(hear(header.payload_bytes));
-  }
-
-  bool is_hung_up() { return hear(1).empty(); }
-  void hang_up() { socket_ = zc::fd(); }
-
- private:
-  zc::fd socket_;
-};
-
-wire::item file_item(std::string path, std::uint64_t size = 0) {
-  wire::item one;
-  one.mode = 0644;
-  one.path = std::move(path);
-  one.size = size;
-  return one;
-}
-
-std::string frame(wire::kind kind, const wire::item& of, std::uint64_t body_bytes = 0) {
-  std::string bytes;
-  wire::append(bytes, kind, of, body_bytes);
-  return bytes;
-}
-
-std::string whole_file(const std::string& path, const std::string& contents) {
-  std::string bytes = frame(wire::kind::file, file_item(path, contents.size()), contents.size());
-  bytes += contents;
-  wire::append(bytes, wire::kind::end, wire::outcome{});
-  return bytes;
-}
+using support::whole_file;
 
 }  // namespace
 
@@ -120,6 +60,8 @@ TEST_CASE("examples/ship: a second sender is told that the receiver is busy") {
   const std::string address = receiver.address();
   peer first(address);
   first.greet();
+  first.say(whole_file("first", "contents"));
+  CHECK(first.hear_result().status == 0);
   const program::result second = support::run_program({"ship", "send", address, "/etc/hostname"});
   CHECK(second.code == 1);
   CHECK(second.err.find("busy") != std::string::npos);
@@ -173,12 +115,16 @@ TEST_CASE("examples/ship: frames that break the rules end the session, and leave
     wire::append(bad, wire::kind::end, wire::outcome{});
   }
   REQUIRE(!bad.empty());
-  program receiver({"ship", "receive", "127.0.0.1:0", at.path() / "into"});
+  program receiver({"ship", "receive", "127.0.0.1:0", at.path() / "into", "--keep"});
   peer hostile(receiver.address());
   hostile.greet();
   hostile.say(bad);
   CHECK(hostile.is_hung_up());
-  CHECK(receiver.finish().code == 1);
+  hostile.hang_up();
+  CHECK(support::run_program({"ship", "send", receiver.address(), "/etc/hostname"}).code == 0);
+  fs::remove(at.path() / "into" / "hostname");
+  receiver.signal(SIGTERM);
+  CHECK(receiver.finish().code == 130);
   CHECK(fs::is_empty(at.path() / "into"));
   CHECK(!fs::exists(at.path() / "escaped"));
 }

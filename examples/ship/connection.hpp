@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+#include "session.hpp"
+#include "stream.hpp"
+#include "target.hpp"
+#include "wire.hpp"
+#include "zc/fd.hpp"
+#include "zc/task.hpp"
+#include "zc/transfer.hpp"
+
+namespace ship {
+
+/// The receiver's half of one connection, after the greeting.
+class connection {
+ public:
+  /// The socket stays the caller's.
+  connection(int socket, target& into, session& of) : socket_(socket), place_(into), of_(of) {}
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  /// Serves it to its end; throws what ends it early.
+  zc::task<> serve();
+
+ private:
+  template <typename T>
+  zc::task<T> at_work(zc::task<T> work);
+
+  zc::task<> take_item(const frame& what);
+  zc::task<> take_file(frame& next);
+  zc::task<> take_failures(const frame& next);
+  zc::task<std::error_code> take_body(part_file& part, std::uint64_t offset, std::uint64_t nbytes);
+  zc::task<> skip(std::uint64_t nbytes);
+  zc::task<> answer(std::string path, std::error_code failed);
+  zc::task<> send_result(const wire::outcome& result);
+
+  int socket_;
+  placer place_;
+  session& of_;
+  zc::fd nowhere_;
+};
+
+}  // namespace ship
