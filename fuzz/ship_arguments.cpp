@@ -1,5 +1,6 @@
 // The command line of ship: one argument a line.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <sstream>
@@ -20,6 +21,11 @@ std::variant<arguments, ship::explanation> parse(const std::vector<std::string>&
   return ship::parse_arguments(static_cast<int>(raw.size()), raw.data());
 }
 
+std::string seconds(std::chrono::milliseconds time) {
+  const std::string rest = std::to_string(time.count() % 1000 + 1000);
+  return std::to_string(time.count() / 1000) + "." + rest.substr(1);
+}
+
 /// The same in its plainest form.
 std::vector<std::string> again(const arguments& given) {
   const bool sends = given.command == arguments::command::send;
@@ -28,6 +34,8 @@ std::vector<std::string> again(const arguments& given) {
     words.push_back("--connections");
     words.push_back(std::to_string(given.connections));
   }
+  words.push_back(sends ? "--connect-timeout" : "--idle-timeout");
+  words.push_back(seconds(sends ? given.connect_timeout : given.idle_timeout));
   if (given.keep) words.push_back("--keep");
   if (given.durable) words.push_back("--durable");
   if (given.no_overwrite) words.push_back("--no-overwrite");
@@ -43,6 +51,7 @@ std::vector<std::string> again(const arguments& given) {
 bool same(const arguments& a, const arguments& b) {
   return a.command == b.command && a.address == b.address && a.paths == b.paths &&
          a.directory == b.directory && a.connections == b.connections && a.keep == b.keep &&
+         a.connect_timeout == b.connect_timeout && a.idle_timeout == b.idle_timeout &&
          a.durable == b.durable && a.no_overwrite == b.no_overwrite && a.quiet == b.quiet &&
          a.json == b.json;
 }

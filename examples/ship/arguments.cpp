@@ -28,6 +28,10 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
 
+  server::add_seconds(*sending, "--connect-timeout", given.connect_timeout,
+                      "How long the receiver may take to answer")
+      ->check(server::refuse_zero);
+
   CLI::App* const receiving = app.add_subcommand("receive", "Receive into a directory");
   server::add_host_port(*receiving, "HOST:PORT", given.address,
                         "Where to listen; port 0 picks a free one, no host is every interface")

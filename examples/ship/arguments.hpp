@@ -19,7 +19,8 @@ struct arguments {
   std::string directory;           // to receive into
   unsigned connections = 8;
   bool keep = false;
-  std::chrono::milliseconds idle_timeout{60'000};  // of a session that is received; 0: none
+  std::chrono::milliseconds connect_timeout{30'000};  // of who sends
+  std::chrono::milliseconds idle_timeout{60'000};     // of a session that is received; 0: none
   bool durable = false;
   bool no_overwrite = false;
   bool quiet = false;

@@ -33,6 +33,9 @@ class lane {
   lane(const lane&) = delete;
   lane& operator=(const lane&) = delete;
 
+  /// Who receives.
+  const std::string& peer() const noexcept { return peer_; }
+
   bool lost() const noexcept { return !lost_because_.empty(); }
 
   /// Bytes of bodies that went out.

@@ -235,7 +235,7 @@ class receiver {
     if (!one.begun) {
       if (!why.empty() && !stopping_) refusals_.say(peer, why);
     } else if (!why.empty()) {
-      one.summary.fail({.path = "connection", .reason = why, .alike = true});
+      one.summary.fail({.path = "connection from " + peer, .reason = why, .alike = true});
     }
     if (--one.live > 0) return;
     const wire::session_id id = one.about.session;

@@ -23,14 +23,50 @@ namespace ship {
 
 namespace {
 
-constexpr std::chrono::seconds greeting_time{30};
+using std::chrono::milliseconds;
+
+bool is(const std::system_error& error, std::errc what) { return error.code() == what; }
+
+std::string within(milliseconds time) {
+  return " within " + std::to_string(std::chrono::ceil<std::chrono::seconds>(time).count()) + " s";
+}
+
+zc::task<zc::fd> connect(const std::vector<zc::address>& receivers, milliseconds time) {
+  try {
+    co_return co_await zc::timeout(time, zc::connect(receivers));
+  } catch (const std::system_error& error) {
+    if (!is(error, std::errc::timed_out)) throw;
+  }
+  std::string tried;
+  for (const zc::address& each : receivers) {
+    tried += (tried.empty() ? "" : ", ") + zc::to_string(each);
+  }
+  throw std::runtime_error("cannot connect to " + tried + ": no answer" + within(time));
+}
+
+/// Says who it was that did not answer as it should.
+zc::task<> greet(lane& by, const wire::hello& hello, milliseconds time) {
+  try {
+    co_await zc::timeout(time, by.greet(hello));
+  } catch (const wire::protocol_error& error) {
+    throw std::runtime_error("cannot send to " + by.peer() + ": " + error.what());
+  } catch (const std::system_error& error) {
+    if (is(error, std::errc::operation_canceled)) throw;
+    throw std::runtime_error(
+        "cannot send to " + by.peer() + ": " +
+        (is(error, std::errc::timed_out)
+             ? "no greeting" + within(time) + "; is it ship that listens there?"
+             : error.code().message()));
+  }
+}
 
 /// A session: several lanes that take what is to be sent from one list.
 class sender {
  public:
   sender(const tree& what, summary& into) : what_(what), summary_(into) {}
 
-  zc::task<> connect_lanes(const std::vector<zc::address>& receivers, unsigned count) {
+  zc::task<> connect_lanes(const std::vector<zc::address>& receivers, unsigned count,
+                           milliseconds time) {
     wire::hello hello;
     hello.connections = count;
     hello.files = what_.files;
@@ -43,14 +79,14 @@ class sender {
     // connection has ended.
     lanes_.reserve(count);
     for (unsigned i = 0; i < count; ++i) {
-      zc::fd socket = co_await zc::connect(receivers);
+      zc::fd socket = co_await connect(receivers, time);
       tune(socket.get());
       lanes_.push_back(std::make_unique<lane>(std::move(socket), summary_, unmade_));
     }
     std::vector<zc::task<>> greetings;
     greetings.reserve(lanes_.size());
     for (const auto& each : lanes_) {
-      greetings.push_back(zc::timeout(greeting_time, each->greet(hello)));
+      greetings.push_back(greet(*each, hello, time));
     }
     co_await zc::when_all(std::move(greetings));
   }
@@ -140,7 +176,7 @@ class sender {
 zc::task<> send_tree(const tree& what, const std::vector<zc::address>& receivers,
                      send_options options, summary& into) {
   sender all(what, into);
-  co_await all.connect_lanes(receivers, options.connections);
+  co_await all.connect_lanes(receivers, options.connections, options.connect_timeout);
   if (!options.progress) {
     co_await all.send_everything();
     co_return;

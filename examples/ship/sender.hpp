@@ -1,6 +1,6 @@
 #pragma once
 
-#include <string>
+#include <chrono>
 #include <vector>
 
 #include "summary.hpp"
@@ -13,6 +13,7 @@ namespace ship {
 struct send_options {
   unsigned connections = 8;
   bool progress = false;
+  std::chrono::milliseconds connect_timeout{30'000};  // until a connection is there, and greeted
 };
 
 /// Sends a tree; what fails is in `into`. Throws when not even a connection can be had, or when

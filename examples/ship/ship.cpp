@@ -52,7 +52,8 @@ int send(const ship::arguments& given) {
   zc::context context;
   stop_on_signals(context);
   const bool progress = !given.quiet && ship::can_show_progress();
-  context.run(ship::send_tree(what, receivers, {given.connections, progress}, done));
+  context.run(
+      ship::send_tree(what, receivers, {given.connections, progress, given.connect_timeout}, done));
   done.failures().print_counts();
   std::printf("%s\n", (given.json ? done.for_programs() : done.for_people()).c_str());
   return done.ok() ? 0 : command_line::exit_failed;

@@ -45,10 +45,10 @@ std::string name_in(std::string_view path) {
 
 target::target(const std::string& directory, target_options options) : options_(options) {
   if (::mkdir(directory.c_str(), 0777) < 0 && errno != EEXIST) {
-    throw std::system_error(last_error(), directory);
+    throw std::system_error(last_error(), "cannot make the directory " + directory);
   }
   root_ = zc::fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root_) throw std::system_error(last_error(), directory);
+  if (!root_) throw std::system_error(last_error(), "cannot open the directory " + directory);
   std::uint64_t secret = 0;
   if (::getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
     throw std::system_error(last_error(), "getrandom");

@@ -1,13 +1,17 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <string>
+#include <thread>
 
+#include "../examples/ship/wire.hpp"
 #include "examples/program.hpp"
 #include "examples/ship_support.hpp"
 #include "support/descriptors.hpp"
@@ -45,7 +49,7 @@ struct outcome {
   program::result received;
 };
 
-outcome ship(const fs::path& what, const fs::path& into) {
+outcome ship_one(const fs::path& what, const fs::path& into) {
   program receiver({"ship", "receive", "127.0.0.1:0", into, "--json"});
   outcome both;
   both.sent = run_program({"ship", "send", "--json", receiver.address(), what});
@@ -60,7 +64,7 @@ TEST_CASE("examples/ship: what the sender cannot send, the receiver counts and n
   fs::create_directory(at.path() / "tree");
   REQUIRE(::mkfifo((at.path() / "tree" / "fifo").c_str(), 0666) == 0);
   make_file(at.path() / "tree" / "file", "contents\n");
-  const outcome both = ship(at.path() / "tree", at.path() / "into");
+  const outcome both = ship_one(at.path() / "tree", at.path() / "into");
   for (const program::result* each : {&both.sent, &both.received}) {
     CHECK(each->code == 1);
     CHECK(says(each->out, "\"failed\":1,"));
@@ -122,7 +126,7 @@ TEST_CASE("examples/ship: one cause is said once, and what follows from it is co
   fs::create_directories(at.path() / "tree" / "sub" / "deeper");
   for (int i = 0; i < 10; ++i) make_file(at.path() / "tree" / "sub" / std::to_string(i), "x");
   make_file(at.path() / "tree" / "file", "x");
-  const outcome both = ship(at.path() / "tree", read_only.path());
+  const outcome both = ship_one(at.path() / "tree", read_only.path());
   for (const program::result* each : {&both.sent, &both.received}) {
     CHECK(each->code == 1);
     CHECK(says(each->out, "\"failed\":14,"));
@@ -154,6 +158,37 @@ TEST_CASE("examples/ship: a connection that is lost is one failure, named, and t
   CHECK(count_of(sent.err, "was lost: ") <= 2);  // once, and how many more
   CHECK(says(sent.err, "no connection is left"));
   CHECK(std::count(sent.err.begin(), sent.err.end(), '\n') <= 5);
+}
+
+TEST_CASE("examples/ship: who does not answer is named, and for how long was waited") {
+  std::uint16_t port = 0;
+  const zc::fd silent = support::tcp_listener(port);
+  const std::string address = "127.0.0.1:" + std::to_string(port);
+  const program::result sent =
+      run_program({"ship", "send", address, "/etc/hostname", "--connect-timeout", "0.2"});
+  CHECK(sent.code == 1);
+  CHECK(sent.err == "ship: cannot send to " + address +
+                        ": no greeting within 1 s; is it ship that listens there?\n");
+}
+
+TEST_CASE("examples/ship: who answers in another version is named, and which it is") {
+  std::uint16_t port = 0;
+  const zc::fd listener = support::tcp_listener(port);
+  const std::string address = "127.0.0.1:" + std::to_string(port);
+  std::thread older([&listener] {
+    const zc::fd client(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::string answer;
+    ship::wire::append(answer, ship::wire::welcome{1, ship::wire::verdict::other_version});
+    support::write_all(client.get(), answer);
+    support::read_all(client.get());
+  });
+  const program::result sent =
+      run_program({"ship", "send", address, "/etc/hostname", "--connections", "1"});
+  older.join();
+  CHECK(sent.code == 1);
+  CHECK(sent.err ==
+        "ship: cannot send to " + address +
+            ": the receiver speaks version 1 of the protocol, and this program version 2\n");
 }
 
 TEST_SUITE_END();
