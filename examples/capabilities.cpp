@@ -4,12 +4,18 @@
 
 #include <cstdio>
 
-int main() {
+#include "command_line/words.hpp"
+
+int main(int argc, char** argv) {
+  if (const auto said =
+          command_line::read_words("Prints what this kernel lets zc do.", {}, argc, argv)) {
+    return command_line::say(*said);
+  }
   const zc::capability_report report = zc::capabilities();
   std::printf("kernel: %s\nliburing: %s\n", report.kernel.c_str(), report.liburing.c_str());
   if (!report.io_uring) {
     std::printf("io_uring: no: %s (%s)\n", report.why_not.c_str(), report.error.message().c_str());
-    return 1;
+    return command_line::exit_failed;
   }
   std::printf("io_uring: yes\nops:");
   for (const auto& op : report.ops)
@@ -26,4 +32,5 @@ int main() {
               static_cast<unsigned long long>(report.pipe_max_bytes),
               static_cast<unsigned long long>(report.pipe_user_pages_soft),
               static_cast<unsigned long long>(report.pipe_user_pages_hard));
+  return 0;
 }

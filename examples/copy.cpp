@@ -5,7 +5,9 @@
 
 #include <cstdio>
 #include <exception>
+#include <string>
 
+#include "command_line/words.hpp"
 #include "zc/zc.hpp"
 
 namespace {
@@ -30,16 +32,18 @@ zc::task<> copy(const char* source, const char* target) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: copy SOURCE TARGET\n");
-    return 2;
+int main(int argc, char** argv) try {
+  std::string source;
+  std::string target;
+  if (const auto said =
+          command_line::read_words("Copies a file: its contents and permissions.",
+                                   {{"SOURCE", "What to copy", &source},
+                                    {"TARGET", "The copy, replaced where it is there", &target}},
+                                   argc, argv)) {
+    return command_line::say(*said);
   }
-  try {
-    zc::run(copy(argv[1], argv[2]));
-    return 0;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "copy: %s\n", error.what());
-    return 1;
-  }
+  zc::run(copy(source.c_str(), target.c_str()));
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "copy: %s\n", error.what());
+  return command_line::exit_failed;
 }

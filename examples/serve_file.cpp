@@ -1,61 +1,61 @@
-// Sends a file to everyone who connects: serve_file FILE [IPV4-ADDRESS:]PORT. Port 0 picks one.
+// Sends a file to everyone who connects: serve_file FILE HOST:PORT. SIGINT or SIGTERM ends it, when
+// those who are being served have the file.
 
-#include <arpa/inet.h>
 #include <fcntl.h>
+#include <signal.h>
 
-#include <array>
 #include <cstdio>
-#include <stdexcept>
-#include <system_error>
+#include <exception>
+#include <stop_token>
+#include <string>
 #include <utility>
 
-#include "command_line/command_line.hpp"
-#include "serve_file_arguments.hpp"
+#include "command_line/words.hpp"
 #include "zc/zc.hpp"
 
 namespace {
 
-zc::fd listen_on(sockaddr_in address) {
-  socklen_t length = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  zc::fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (::bind(listener.get(), generic, length) < 0 || ::listen(listener.get(), 128) < 0 ||
-      ::getsockname(listener.get(), generic, &length) < 0) {
-    throw std::system_error(errno, std::system_category(), "listen");
-  }
-  std::array<char, INET_ADDRSTRLEN> host{};
-  ::inet_ntop(AF_INET, &address.sin_addr, host.data(), host.size());
-  std::printf("listening on %s:%u\n", host.data(), unsigned{ntohs(address.sin_port)});
+zc::task<> stop_on(zc::signals& asked, std::stop_source stop) {
+  co_await asked.next();
+  stop.request_stop();
+}
+
+zc::task<> serve_file(const std::string& path, const zc::host_port& where, zc::signals& asked) {
+  const zc::result<zc::fd> file =
+      co_await zc::op::openat(AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int in = file.value().get();
+  const zc::fd listener = zc::listen(co_await zc::resolve(where, {.passive = true}));
+  std::printf("listening on %s\n", zc::to_string(zc::local_address(listener.get())).c_str());
   std::fflush(stdout);
-  return listener;
-}
 
-// try_splice: a client that leaves early is no reason to end.
-zc::task<> send(int file, zc::fd client) {
-  const zc::transfer done = co_await zc::try_splice(file, client.get());
-  if (done.error) std::fprintf(stderr, "serve_file: %s\n", done.error.message().c_str());
-}
-
-zc::task<> serve(const char* path, sockaddr_in where) {
-  const zc::result<zc::fd> file = co_await zc::op::openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  const zc::fd listener = listen_on(where);
-  zc::scope clients;
-  for (;;) {
-    // Non-blocking: then bytes go into the socket by plain splice(2), on this thread.
-    auto client =
-        co_await zc::op::accept(listener.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    clients.spawn(send(file.value().get(), std::move(client).value()));
-  }
+  // With a name: GCC 12 destroys twice a closure that is a temporary in a co_await expression.
+  const auto send = [in](zc::fd client) -> zc::task<> {
+    // try_splice: a client that leaves early is no reason to end.
+    const zc::transfer done = co_await zc::try_splice(in, client.get());
+    if (done.error) std::fprintf(stderr, "serve_file: %s\n", done.error.message().c_str());
+    // Not just closed: what a client has sent meanwhile would reset the connection.
+    co_await zc::lingering_close(std::move(client));
+  };
+  std::stop_source stop;
+  zc::scope beside;
+  beside.spawn(stop_on(asked, stop));
+  co_await zc::serve(listener.get(), send, stop.get_token());
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const serve_file_arguments given = parse_serve_file_arguments(argc, argv);
-  zc::run(serve(given.path, given.where));
-} catch (const std::invalid_argument& wrong) {
-  std::fprintf(stderr, "serve_file: %s\n", wrong.what());
-  return command_line::exit_wrong_usage;
+  std::string path;
+  zc::host_port where;
+  if (const auto said = command_line::read_words(
+          "Sends a file to everyone who connects.",
+          {{"FILE", "What to send", &path},
+           {"HOST:PORT", "Where to listen; port 0 picks a free one", &where}},
+          argc, argv)) {
+    return command_line::say(*said);
+  }
+  zc::signals asked{SIGINT, SIGTERM};
+  zc::run(serve_file(path, where, asked));
 } catch (const std::exception& error) {
   std::fprintf(stderr, "serve_file: %s\n", error.what());
   return command_line::exit_failed;

@@ -1,6 +1,5 @@
 #include "../examples/ship/arguments.hpp"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
 
 #include <initializer_list>
@@ -9,7 +8,6 @@
 #include <variant>
 #include <vector>
 
-#include "../examples/serve_file_arguments.hpp"
 
 TEST_SUITE_BEGIN("unit");
 
@@ -23,11 +21,6 @@ std::variant<ship::arguments, ship::explanation> parse(words all) {
 }
 
 ship::arguments accepted(words all) { return std::get<ship::arguments>(parse(std::move(all))); }
-
-serve_file_arguments parse_serve_file(const char* where) {
-  const words all{"serve_file", "some file", where};
-  return parse_serve_file_arguments(static_cast<int>(all.size()), all.data());
-}
 
 }  // namespace
 
@@ -98,22 +91,6 @@ TEST_CASE("ship: an address is what every program takes for one, or refused with
   const auto said = parse({"receive", "host:22222222", "a"});
   CHECK(std::get<ship::explanation>(said).err.find(
             "host:22222222: the port is not a number from 0 to 65535") != std::string::npos);
-}
-
-TEST_CASE("examples/serve_file: an address is what it says, or refused") {
-  const serve_file_arguments given = parse_serve_file("10.1.2.3:65535");
-  CHECK(std::string(given.path) == "some file");
-  CHECK(given.where.sin_family == AF_INET);
-  CHECK(ntohl(given.where.sin_addr.s_addr) == 0x0a010203);
-  CHECK(ntohs(given.where.sin_port) == 65535);
-  CHECK(ntohl(parse_serve_file("0").where.sin_addr.s_addr) == INADDR_LOOPBACK);
-  for (const char* const bad : {"", "x", "-1", "65536", "80x", " 80", "1.2.3:80", ":80",
-                                "1.2.3.4:", "1.2.3.4", "1.2.3.4:80:80", "localhost:80"}) {
-    CAPTURE(bad);
-    CHECK_THROWS_AS(parse_serve_file(bad), std::invalid_argument);
-  }
-  const words few{"serve_file", "file"};
-  CHECK_THROWS_AS(parse_serve_file_arguments(2, few.data()), std::invalid_argument);
 }
 
 TEST_SUITE_END();
