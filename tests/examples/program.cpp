@@ -19,6 +19,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
+#include "support/seccomp.hpp"
 
 namespace support {
 
@@ -60,10 +61,11 @@ program::program(std::vector<std::string> arguments, options given)
   if (child_ < 0) throw std::system_error(errno, std::system_category(), "fork");
   if (child_ > 0) return;
   ::alarm(60 * slowdown());
-  const bool ready = ::dup2(in, STDIN_FILENO) >= 0 && ::dup2(out, STDOUT_FILENO) >= 0 &&
-                     ::dup2(err_.get(), STDERR_FILENO) >= 0 &&
-                     (!given.obeys_permissions || obey_permissions()) &&
-                     (given.descriptors == 0 || limit_descriptors(given.descriptors));
+  const bool ready =
+      ::dup2(in, STDIN_FILENO) >= 0 && ::dup2(out, STDOUT_FILENO) >= 0 &&
+      ::dup2(err_.get(), STDERR_FILENO) >= 0 && (!given.obeys_permissions || obey_permissions()) &&
+      (given.descriptors == 0 || limit_descriptors(given.descriptors)) &&
+      (given.forbidden_error == 0 || forbid(given.forbidden_call, given.forbidden_error));
   if (ready) ::execv(path.c_str(), raw.data());
   ::_exit(126);
 }
@@ -114,6 +116,17 @@ program::result program::finish() {
 program::result run_program(std::vector<std::string> arguments, program::options given) {
   program one(std::move(arguments), given);
   return one.finish();
+}
+
+std::vector<std::string> example_names() {
+  std::vector<std::string> names;
+  for (const auto& each : std::filesystem::directory_iterator(examples_directory())) {
+    const std::string path = each.path();
+    if (each.is_regular_file() && ::access(path.c_str(), X_OK) == 0) {
+      names.push_back(each.path().filename());
+    }
+  }
+  return names;
 }
 
 std::string installed(const std::string& name) {

@@ -21,6 +21,8 @@ class program {
     int out = -1;                    // its standard output; -1 is kept for result::out
     bool obeys_permissions = false;  // even as root
     std::size_t descriptors = 0;  // how many it may have open, at most; 0: as many as this process
+    long forbidden_call = 0;      // a system call that fails, where forbidden_error is not 0
+    int forbidden_error = 0;
   };
   struct result {
     int code = -1;  // 128 plus the number for a signal; -1 when it had to be killed
@@ -52,6 +54,9 @@ class program {
 
 /// Runs one to its end.
 program::result run_program(std::vector<std::string> arguments, program::options given = {});
+
+/// The names of all examples.
+std::vector<std::string> example_names();
 
 /// The path of a program of this machine. Throws where it is not installed.
 std::string installed(const std::string& name);

@@ -98,6 +98,36 @@ TEST_CASE("examples/cat: files, pipes and an appending target") {
   }
 }
 
+TEST_CASE("examples/cat: where nobody reads any more it ends as cat(1) does, without a word") {
+  const support::temporary_directory at;
+  make_file(at.path() / "file", support::bytes_at(0, 300'000));
+  const std::string file = at.path() / "file";
+  support::ends pipe = support::make_pipe();
+  pipe.first = zc::fd();
+  const program::result done = run_program({"cat", file, file}, {.out = pipe.second.get()});
+  CHECK(done.code == 128 + SIGPIPE);
+  CHECK(done.err == "");
+
+  // And where that signal is ignored, with one.
+  const auto before = ::signal(SIGPIPE, SIG_IGN);
+  const program::result ignored = run_program({"cat", file, file}, {.out = pipe.second.get()});
+  ::signal(SIGPIPE, before);
+  CHECK(ignored.code == 1);
+  CHECK(ignored.err.find("Broken pipe") != std::string::npos);
+}
+
+TEST_CASE("examples/cat: an output that takes no more is said once") {
+  const support::temporary_directory at;
+  make_file(at.path() / "file", support::bytes_at(0, 300'000));
+  const std::string file = at.path() / "file";
+  const zc::fd full = support::open_file("/dev/full", O_WRONLY);
+  const program::result done = run_program({"cat", file, file}, {.out = full.get()});
+  CHECK(done.code == 1);
+  const std::string what = "No space left";
+  CHECK(done.err.find(what) != std::string::npos);
+  CHECK(done.err.find(what) == done.err.rfind(what));
+}
+
 TEST_CASE("examples/cat: to a terminal") {
   const support::temporary_directory at;
   make_file(at.path() / "text", "a line\n");
