@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <limits>
 
+#include "overlap.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::detail {
@@ -100,6 +101,10 @@ refusal check(mover& m, int in, int out, const foreknowledge& known,
   }
   if (const refusal why = check_source(m); why.error) return why;
   if (const refusal why = check_target(m); why.error) return why;
+  // Some of what is to be read would be written over before, on one route or another.
+  if (overlap({m.in, m.in_at, false}, {m.out, m.out_at, true}, m.left)) {
+    return {errno_code(EINVAL), side::none};
+  }
   return check_route(m);
 }
 

@@ -113,6 +113,9 @@ result<endpoint> classify(int fd, direction use, int flags, const struct stat& a
     case S_IFBLK:
       found.is = endpoint::kind::file;
       found.seekable = true;
+      // Several nodes may be of one device; no file in a file system on it has this number.
+      found.device = about.st_rdev;
+      found.inode = 0;
       break;
     case S_IFIFO:
       found.is = endpoint::kind::pipe;

@@ -22,14 +22,6 @@ bool is_plain_file(const endpoint& end) noexcept {
   return end.is == endpoint::kind::file && end.size.has_value() && !end.append && !end.direct_io;
 }
 
-bool may_overlap(const mover& m) noexcept {
-  if (m.in.device != m.out.device || m.in.inode != m.out.inode) return false;
-  if (m.in_at < 0 || m.out_at < 0) return true;
-  const auto from = static_cast<std::uint64_t>(m.in_at);
-  const auto to = static_cast<std::uint64_t>(m.out_at);
-  return from < to + m.left && to < from + m.left;
-}
-
 bool has_holes(const endpoint& end) noexcept {
   constexpr std::uint64_t st_blocks_unit_bytes = 512;
   struct stat about {};
@@ -71,8 +63,7 @@ task<outcome> data_through_pipe(mover& m, std::uint64_t nbytes) {
 
 bool suits_file_to_file(const mover& m) noexcept {
   return !m.forced() && m.left > 0 && m.staged.empty() && is_plain_file(m.in) &&
-         is_plain_file(m.out) && !may_overlap(m) &&
-         (m.left >= worth_a_thread_bytes || has_holes(m.in));
+         is_plain_file(m.out) && (m.left >= worth_a_thread_bytes || has_holes(m.in));
 }
 
 // splice_flags::nonblock changes nothing here, as on the other routes: a file is always ready.

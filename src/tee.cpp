@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <limits>
+#include <map>
 #include <new>
 #include <set>
 #include <tuple>
@@ -14,6 +15,7 @@
 
 #include "direct_call.hpp"
 #include "loop.hpp"
+#include "overlap.hpp"
 #include "tee_source.hpp"
 #include "tee_target.hpp"
 #include "timers.hpp"
@@ -111,6 +113,24 @@ void refuse_too_far(tee_call& call) {
     if (left > largest - static_cast<std::uint64_t>(to.at)) {
       to.end(errno_code(EOVERFLOW), side::out);
     }
+  });
+}
+
+/// Of targets that overlap in one file only the first gets anything, for the same reason; and none
+/// that overlaps what is to be read.
+void refuse_overlapping(tee_call& call) {
+  std::multimap<std::tuple<dev_t, ino_t>, const tee_target*> before;
+  call.for_live([&](tee_target& to) {
+    if (to.out->is != endpoint::kind::file) return;
+    if (call.from.overlaps(*to.out, to.at)) return to.end(errno_code(EINVAL), side::none);
+    const std::tuple file(to.out->device, to.out->inode);
+    const auto same = before.equal_range(file);
+    const bool any = std::any_of(same.first, same.second, [&](const auto& each) {
+      return detail::overlap({*to.out, to.at, true}, {*each.second->out, each.second->at, true},
+                             call.from.left());
+    });
+    if (any) return to.end(errno_code(EINVAL), side::out);
+    before.emplace(file, &to);
   });
 }
 
@@ -319,6 +339,7 @@ task<std::vector<transfer>> tee(int in, std::vector<int> outs, tee_options optio
     const std::error_code error = call.from.open(in, options.offset, options.nbytes);
     if (error) call.end_all(error, side::in);
     refuse_too_far(call);
+    refuse_overlapping(call);
   }
   if (options.progress != nullptr && call.any_live()) {
     options.progress->total.store(call.from.left(), std::memory_order_relaxed);

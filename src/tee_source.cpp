@@ -13,6 +13,7 @@
 
 #include "aligned_memory.hpp"
 #include "direct_call.hpp"
+#include "overlap.hpp"
 #include "zc/detail/operation.hpp"
 #include "zc/op/poll.hpp"
 #include "zc/op/read.hpp"
@@ -46,6 +47,10 @@ std::error_code tee_source::open(int in, std::int64_t offset, std::uint64_t nbyt
   if (start > end || (nbytes != to_end && nbytes > end - start)) return errno_code(EOVERFLOW);
   if (in_.size) left_ = std::min(nbytes, end - start);
   return {};
+}
+
+bool tee_source::overlaps(const endpoint& out, std::int64_t at) const noexcept {
+  return overlap({in_, at_, false}, {out, at, true}, left_);
 }
 
 std::size_t tee_source::whole_blocks(std::size_t most) const noexcept {

@@ -29,6 +29,9 @@ class tee_source {
   /// `most`, or the next less that `in` allows to be taken.
   std::size_t whole_blocks(std::size_t most) const noexcept;
 
+  /// Whether what is still to take, written to `out` from `at` on, would go over some of itself.
+  bool overlaps(const endpoint& out, std::int64_t at) const noexcept;
+
   /// Waits until there is something to take, or asks once, where `at_once`.
   task<std::error_code> ready(bool at_once);
 

@@ -65,6 +65,7 @@ static_assert(std::is_trivially_destructible_v<splice_options>);
 /// Throws transfer_error, with exact counts and the bytes taken but not moved. Before a byte moves:
 /// EBADF (closed, or wrong access mode), EISDIR, EOVERFLOW (`offset`, or `nbytes` from there,
 /// reaches past the end of a regular file), ESPIPE, EINVAL (unknown flag, same pipe at both ends,
+/// two ranges of one file that overlap, by whatever descriptors, as for copy_file_range(2),
 /// O_APPEND with an offset, a forced route that cannot serve the pair). Later: what splice(2),
 /// read(2), write(2), recv(2) and send(2) give, EAGAIN for splice_flags::nonblock where nothing
 /// could move, ECANCELED when cancelled.

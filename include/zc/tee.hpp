@@ -43,9 +43,11 @@ static_assert(std::is_trivially_destructible_v<tee_options>);
 /// transfer says of an error on side::zc.
 ///
 /// Nothing throws for I/O. A target that zc::splice() would refuse (closed, a directory, the pipe
-/// that is `in`, ...) has failed before a byte moves, and so has one that is there already: the
-/// same descriptor, or another of the same pipe or socket (EINVAL, side::out). An error of `in`
-/// is every target's, on side::in. Without targets nothing is checked or taken.
+/// that is `in`, a range of the file that is `in` which overlaps the source's, ...) has failed
+/// before a byte moves, and so has one that is there already: the same descriptor, another of the
+/// same pipe or socket, or one of the same file where both append or their ranges overlap (EINVAL,
+/// side::out). An error of `in` is every target's, on side::in. Without targets nothing is checked
+/// or taken.
 ///
 /// All descriptors stay the caller's, unchanged, and must stay open until the call resumes.
 /// Cancelling is safe at any moment, and timeout() makes each transfer that it cut short

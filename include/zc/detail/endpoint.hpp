@@ -37,7 +37,7 @@ struct endpoint {
   bool known_room = true;    // poll(2)'s "writable" is known to promise room
   std::size_t unsent_limit_bytes = std::numeric_limits<std::size_t>::max();  // TCP_NOTSENT_LOWAT
   std::optional<std::uint64_t> size;  // of a regular file that has a true one
-  dev_t device = 0;                   // with inode: which pipe it is
+  dev_t device = 0;                   // with inode: which pipe, file or block device it is
   ino_t inode = 0;
 
   /// What O_DIRECT wants memory, offset and length to be multiples of: the device's block divides
