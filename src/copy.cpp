@@ -78,11 +78,17 @@ std::size_t read_size(const mover& m) noexcept {
 
 /// Takes less from a pipe than a packet may be. Of one that is longer (pipe2(2), O_DIRECT) read(2)
 /// would drop the rest, and a splice leaves it. False where there is no pipe to be had for that.
-bool take_part(const mover& m, std::span<std::byte> into, result<std::size_t>& taken) {
+task<bool> take_part(const mover& m, std::span<std::byte> into, result<std::size_t>& taken) {
   leased_pipe between;
-  if (!between.take(m.pipes())) return false;
-  taken = as_result(direct_splice(
-      m.kernel(), {m.in.fd, -1, between.write_end(), -1, into.size(), SPLICE_F_NONBLOCK}));
+  if (!between.take(m.pipes())) co_return false;
+  between.busy = true;
+  // Who may not call splice(2) may still have the ring do it.
+  for (const bool direct : {true, false}) {
+    taken =
+        co_await splice_once(m, direct, m.in.fd, -1, between.write_end(), -1, into.size(), false);
+    if (taken || !may_be_forbidden(taken.error().value())) break;
+  }
+  between.busy = false;
   between.holds = taken ? *taken : 0;
   while (between.holds > 0) {
     // Never blocks: the bytes are there, and nobody else reads.
@@ -95,7 +101,7 @@ bool take_part(const mover& m, std::span<std::byte> into, result<std::size_t>& t
     into = into.subspan(static_cast<std::size_t>(got));
     between.holds -= static_cast<std::size_t>(got);
   }
-  return true;
+  co_return true;
 }
 
 }  // namespace
@@ -145,9 +151,10 @@ task<outcome> copy(mover& m, bool to_the_end) {
           moved = as_result(direct_recv(m.kernel(), m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT));
         } else if (m.in.is == endpoint::kind::socket) {
           moved = co_await op::recv(m.in.fd, buffer.data(), nbytes, MSG_DONTWAIT);
-        } else if (m.in.is != endpoint::kind::pipe || nbytes >= PIPE_BUF ||
-                   !take_part(m, {buffer.data(), nbytes}, moved)) {
-          moved = co_await op::read(m.in.fd, buffer.data(), asked, at);
+        } else {
+          const bool is_part = m.in.is == endpoint::kind::pipe && nbytes < PIPE_BUF;
+          const bool took = is_part && co_await take_part(m, {buffer.data(), nbytes}, moved);
+          if (!took) moved = co_await op::read(m.in.fd, buffer.data(), asked, at);
         }
         if (moved && *moved > 0) {
           const std::size_t size = std::min(*moved, nbytes);

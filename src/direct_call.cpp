@@ -43,6 +43,15 @@ result<std::size_t> as_result(int count) noexcept {
   return static_cast<std::size_t>(count);
 }
 
+bool may_be_forbidden(int error) noexcept {
+  return error == EPERM || error == EACCES || error == ENOSYS || error == EOPNOTSUPP;
+}
+
+bool splice_is_forbidden() noexcept {
+  // Made, it would say that there are no such descriptors.
+  return ::splice(-1, nullptr, -1, nullptr, 1, 0) < 0 && errno != EBADF;
+}
+
 void splice_arguments::prepare(io_uring_sqe& sqe) const noexcept {
   io_uring_prep_splice(&sqe, in, in_at, out, out_at, operation::clamp_length(nbytes), flags);
 }

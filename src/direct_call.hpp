@@ -18,6 +18,13 @@ class ring;
 /// What such a call gave.
 result<std::size_t> as_result(int count) noexcept;
 
+/// Whether a call may have failed because this process may not make it at all (seccomp(2)) or the
+/// kernel does not have it: another way may do. Where that was not why, it says the same.
+bool may_be_forbidden(int error) noexcept;
+
+/// Whether that is so of splice(2), whatever the descriptors.
+bool splice_is_forbidden() noexcept;
+
 struct splice_arguments {
   int in;
   std::int64_t in_at;

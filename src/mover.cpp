@@ -165,9 +165,14 @@ verdict mover::judge_splice(std::error_code error, side where, outcome& left_off
     case EINVAL:      // no splice for this file, or not at this alignment
     case ENOSYS:      // no such op or call here
     case EOPNOTSUPP:  // no splice for this socket
-      if (forced()) break;
-      left_off = outcome::cannot_splice;
-      return verdict::leave;
+    case EPERM:       // forbidden; or so will a copy be
+    case EACCES:
+      if (!forced()) {
+        left_off = outcome::cannot_splice;
+        return verdict::leave;
+      }
+      if (asked.route == route::direct && splice_is_forbidden()) where = side::zc;
+      break;
     default:
       break;
   }

@@ -54,6 +54,8 @@ task<outcome> send_file(mover& m) {
       m.corked = static_cast<std::size_t>(sent) < nbytes;
     } else if (sent == 0) {
       co_return outcome::heavy;  // truncated meanwhile
+    } else if (may_be_forbidden(-sent)) {
+      co_return outcome::heavy;
     } else {
       const verdict next = m.judge_splice(errno_code(-sent), side::out, left_off);
       if (next == verdict::leave) break;

@@ -132,6 +132,7 @@ int read_and_send(mover& m, int in, std::int64_t from, std::size_t nbytes, int o
 /// Errors that will still be there for who looks closer, and tells them apart better.
 bool is_lasting(int error) noexcept {
   switch (error) {
+    case EACCES:
     case EAGAIN:
     case EBADF:
     case EDESTADDRREQ:
@@ -142,6 +143,7 @@ bool is_lasting(int error) noexcept {
     case ENOTCONN:
     case ENOTSOCK:
     case EOPNOTSUPP:
+    case EPERM:
     case EPIPE:
       return true;
     default:

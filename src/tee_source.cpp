@@ -73,13 +73,15 @@ task<result<std::size_t>> tee_source::fill(int write_end, std::size_t most) {
   const auto nbytes = static_cast<std::size_t>(std::min<std::uint64_t>(left_, most));
   const bool direct =
       in_.is == endpoint::kind::pipe || (in_.is == endpoint::kind::socket && !in_.may_block());
-  result<std::size_t> filled = std::size_t{0};
+  result<std::size_t> filled = errno_code(EAGAIN);
+  bool by_ring = !direct && !in_.may_park(POLLIN);  // it would park a kernel worker
   if (direct) {
     filled =
         as_result(direct_splice(kernel_, {in_.fd, at_, write_end, -1, nbytes, SPLICE_F_NONBLOCK}));
-  } else if (in_.may_park(POLLIN)) {
-    filled = errno_code(EAGAIN);  // it would park a kernel worker
-  } else {
+    // Who may not call splice(2) may still have the ring do it.
+    by_ring = may_be_forbidden(filled.error().value());
+  }
+  if (by_ring) {
     filled = co_await op::splice(in_.fd, at_, write_end, -1, nbytes, SPLICE_F_NONBLOCK);
   }
   if (filled) took(*filled);
@@ -100,6 +102,8 @@ bool tee_source::must_read_after(const result<std::size_t>& filled) noexcept {
     case EINVAL:      // no splice for this file, or not at this alignment
     case ENOSYS:      // no such op or call here
     case EOPNOTSUPP:  // no splice for this socket
+    case EPERM:       // forbidden; or so will reading be
+    case EACCES:
       splices_ = false;
       return true;
     default:

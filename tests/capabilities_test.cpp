@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 
+#include "support/forbid.hpp"
 #include "support/process.hpp"
 #include "support/sanitizers.hpp"
 #include "support/seccomp.hpp"

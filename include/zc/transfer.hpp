@@ -62,7 +62,8 @@ enum class stop_reason : std::uint8_t {
   failed,       // see transfer::error and transfer::side
 };
 
-/// Where a transfer failed. `zc` is for what belongs to neither descriptor: memory, the ring.
+/// Where a transfer failed. `zc` is for what belongs to neither descriptor: memory, the ring, a
+/// system call that this process may not make.
 enum class side : std::uint8_t { none, in, out, zc };
 
 /// How bytes go from one descriptor to the other; see splice_options::route.
