@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -149,6 +150,11 @@ result<endpoint> look_at(int fd, direction use, const struct stat* about) noexce
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || (about == nullptr && ::fstat(fd, &asked) < 0)) return errno_code(errno);
   return classify(fd, use, flags, about != nullptr ? *about : asked);
+}
+
+bool endpoint::ends_with(std::error_code error) const noexcept {
+  unsigned number = 0;
+  return is == kind::tty && error == std::errc::io_error && ::ioctl(fd, TIOCGPTN, &number) == 0;
 }
 
 bool endpoint::may_park(short events) const noexcept {

@@ -195,6 +195,10 @@ verdict mover::judge(std::error_code error, side where) noexcept {
     ++count().would_block;
     return verdict::wait;
   }
+  if (where == side::in && in.ends_with(error)) {
+    done.reason = stop_reason::end_of_file;
+    return verdict::leave;
+  }
   stop(error, where);
   return verdict::leave;
 }

@@ -84,6 +84,7 @@ task<result<std::size_t>> tee_source::fill(int write_end, std::size_t most) {
   if (by_ring) {
     filled = co_await op::splice(in_.fd, at_, write_end, -1, nbytes, SPLICE_F_NONBLOCK);
   }
+  if (in_.ends_with(filled.error())) filled = std::size_t{0};
   if (filled) took(*filled);
   co_return filled;
 }
@@ -151,6 +152,7 @@ task<result<remainder>> tee_source::read(std::size_t most) {
     got = co_await op::read(in_.fd, into.data(), asked, at);
   }
   if (got.error() == std::errc::resource_unavailable_try_again) ++fruitless_;
+  if (in_.ends_with(got.error())) got = std::size_t{0};
   if (!got) co_return got.error();
   const std::size_t size = std::min(*got, nbytes);
   // An empty datagram is no end.

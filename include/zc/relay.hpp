@@ -51,9 +51,10 @@ static_assert(std::is_trivially_destructible_v<relay_end>);
 /// All descriptors stay the caller's, unchanged, and must stay open until the call resumes: closing
 /// them is what ends the connections. Blocking or not makes no difference.
 ///
-/// - End of file from one end is passed on to the other as shutdown(SHUT_WR), after the last byte
-///   was accepted, and the other way goes on: stop_reason::end_of_file. To what is no socket it
-///   cannot be passed on (only closing a pipe would, and it is the caller's); that is no error.
+/// - End of file from one end (of a pty's master too, as in splice()) is passed on to the other as
+///   shutdown(SHUT_WR), after the last byte was accepted, and the other way goes on:
+///   stop_reason::end_of_file. To what is no socket it cannot be passed on (only closing a pipe
+///   would, and it is the caller's); that is no error.
 /// - An error stops both: the way that met it has failed, with its error and side; the other one is
 ///   cancelled, with exact counts and its remainder. A peer that is gone for good is noticed even
 ///   while nobody reads from it or writes to it. What it had sent before still goes on to the other

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <system_error>
 
 #include "zc/result.hpp"
 
@@ -53,6 +54,10 @@ struct endpoint {
 
   /// Whether waiting for it makes sense: a file is always ready.
   bool pollable() const noexcept { return is != kind::file && !never_waits; }
+
+  /// Whether reading, which failed with `error`, has come to the end: the master of a pty says EIO
+  /// once nobody has its slave open. (From other devices EIO is a failure.)
+  bool ends_with(std::error_code error) const noexcept;
 
   /// Whether splice(2) with SPLICE_F_NONBLOCK might still block on it (a file's disk aside): TCP
   /// and ttys heed nothing but their own O_NONBLOCK.
