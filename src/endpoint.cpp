@@ -80,6 +80,7 @@ void look_at_socket(endpoint& found, direction use) noexcept {
   const int type = socket_option(found.fd, SO_TYPE);
   found.messages = type != SOCK_STREAM;
   found.datagrams = type == SOCK_DGRAM;
+  if (use == direction::reading) found.gathers = socket_option(found.fd, SO_RCVLOWAT) > 1;
   if (use == direction::reading || !found.may_block()) return;
   const int family = socket_option(found.fd, SO_DOMAIN);
   const bool inet = family == AF_INET || family == AF_INET6;
@@ -152,13 +153,18 @@ result<endpoint> look_at(int fd, direction use, const struct stat* about) noexce
   return classify(fd, use, flags, about != nullptr ? *about : asked);
 }
 
+bool endpoint::has_untold_bytes() const noexcept {
+  int nbytes = 0;
+  return gathers && ::ioctl(fd, FIONREAD, &nbytes) == 0 && nbytes > 0;
+}
+
 bool endpoint::ends_with(std::error_code error) const noexcept {
   unsigned number = 0;
   return is == kind::tty && error == std::errc::io_error && ::ioctl(fd, TIOCGPTN, &number) == 0;
 }
 
 bool endpoint::may_park(short events) const noexcept {
-  if (!may_block()) return false;
+  if (!may_block() || (events == POLLIN && has_untold_bytes())) return false;
   pollfd one{fd, events, 0};
   return ::poll(&one, 1, 0) >= 0 && (one.revents & ~POLLERR) == 0;
 }

@@ -234,6 +234,10 @@ void ready::prepare(io_uring_sqe& sqe) noexcept {
 
 bool ready::await_ready() noexcept {
   if (!end_.pollable()) return true;
+  if (events_ == POLLIN && end_.has_untold_bytes()) {
+    set_raw(POLLIN);
+    return true;
+  }
   if (mover_.seen_by != nullptr && &end_ == &mover_.out) mover_.seen_by->waits_for_out(mover_);
   if (!mover_.has(splice_flags::nonblock)) {
     if (&end_ == &mover_.out) mover_.push_what_fills();

@@ -2,6 +2,7 @@
 
 #include <liburing.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -12,6 +13,15 @@
 
 namespace zc {
 
+namespace {
+
+bool has_bytes(int socket) noexcept {
+  int nbytes = 0;
+  return ::ioctl(socket, FIONREAD, &nbytes) == 0 && nbytes > 0;
+}
+
+}  // namespace
+
 void received::give_back() noexcept { detail::recv_pool::give(*buffer_); }
 
 recv_stream::~recv_stream() {
@@ -21,16 +31,17 @@ recv_stream::~recv_stream() {
 
 void recv_stream::prepare(io_uring_sqe& sqe) noexcept {
   if (pool_ == nullptr) pool_ = detail::loop::of(where()).recv_buffers();
+  const bool found_nothing = std::exchange(found_nothing_, false);
+  polls_ = pool_ == nullptr || std::exchange(no_buffer_, false) || !pool_->kernel_has_some();
   // Another poll would find the same again, at once: what waits for bytes and nothing else needs
-  // its memory beforehand.
-  own_ = std::exchange(found_nothing_, false) ? pool_->take() : nullptr;
+  // its memory beforehand. And bytes that are there already, a poll need not find (SO_RCVLOWAT).
+  const bool needs_own = found_nothing || (polls_ && has_bytes(socket_));
+  own_ = needs_own && pool_ != nullptr ? pool_->take() : nullptr;
   if (own_ != nullptr) {
     polls_ = false;
     io_uring_prep_recv(&sqe, socket_, own_->data, pool_->buffer_bytes(), 0);
     return;
   }
-  polls_ = pool_ == nullptr || no_buffer_ || !pool_->kernel_has_some();
-  no_buffer_ = false;
   if (polls_) {
     io_uring_prep_poll_add(&sqe, socket_, POLLIN);
     return;
@@ -73,6 +84,7 @@ void recv_stream::keep(int result, detail::recv_buffer* buffer) noexcept {
     ++kept_count_;
     return;
   }
+  const bool kernel_chooses = !polls_ && buffer == nullptr;
   if (buffer != nullptr) detail::recv_pool::give(*buffer);
   switch (-result) {
     case 0:
@@ -92,7 +104,7 @@ void recv_stream::keep(int result, detail::recv_buffer* buffer) noexcept {
       }
       break;
     default:
-      no_buffer_ = result == -ENOBUFS && !polls_;
+      no_buffer_ = result == -ENOBUFS && kernel_chooses;
       if (!no_buffer_) error_ = -result;
       break;
   }

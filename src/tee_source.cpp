@@ -60,7 +60,7 @@ std::size_t tee_source::whole_blocks(std::size_t most) const noexcept {
 }
 
 task<std::error_code> tee_source::ready(bool at_once) {
-  if (!in_.pollable()) co_return std::error_code();
+  if (!in_.pollable() || in_.has_untold_bytes()) co_return std::error_code();
   const int events = direct_poll(kernel_, in_.fd, POLLIN);
   if (events < 0) co_return errno_code(-events);
   if (events > 0) co_return std::error_code();

@@ -18,8 +18,8 @@ struct foreknowledge;
 /// splice() asks the kernel what its two descriptors are, each time, by a few system calls: a good
 /// part of what a small file to a socket takes. Who keeps a descriptor for long makes one of these,
 /// and says by that: as long as it is used, the descriptor is open, is the same file, and is in the
-/// same mode (O_NONBLOCK, O_APPEND and O_DIRECT of fcntl(2)). Where that does not hold, a transfer
-/// may block the thread, or move other bytes than meant.
+/// same mode (O_NONBLOCK, O_APPEND and O_DIRECT of fcntl(2), SO_RCVLOWAT). Where that does not
+/// hold, a transfer may block the thread, or move other bytes than meant.
 ///
 ///     const zc::known_source file(open_file.get());
 ///     const zc::known_target client(socket.get());

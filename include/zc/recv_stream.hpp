@@ -76,9 +76,10 @@ class recv_stream final : private detail::multishot {
   /// `co_await next()` resumes with the bytes that have arrived, or with none at the end of the
   /// stream: result<received>. One coroutine at a time.
   ///
-  /// At most context_options::recv_buffer_bytes at once. Errors are those of recv(2), after the
-  /// bytes that came before them; ENOMEM where there is no memory to receive into, and nothing is
-  /// lost then. After an error it may be called again.
+  /// At most context_options::recv_buffer_bytes at once. What is there is received, however little
+  /// of SO_RCVLOWAT that is; more is waited for as poll(2) tells. Errors are those of recv(2),
+  /// after the bytes that came before them; ENOMEM where there is no memory to receive into, and
+  /// nothing is lost then. After an error it may be called again.
   ///
   /// Without `multishot` nothing is received but for a next(): once it has resumed with bytes, the
   /// socket can be given to zc::splice() or relay(), say, and has all that follows.

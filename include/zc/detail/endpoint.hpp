@@ -36,6 +36,7 @@ struct endpoint {
   bool datagrams = false;    // of these, one without a connection's end
   bool never_waits = false;  // a device that is nothing but memory: /dev/null, /dev/zero
   bool known_room = true;    // poll(2)'s "writable" is known to promise room
+  bool gathers = false;      // SO_RCVLOWAT: poll(2)'s "readable" comes later than the first byte
   std::size_t unsent_limit_bytes = std::numeric_limits<std::size_t>::max();  // TCP_NOTSENT_LOWAT
   std::optional<std::uint64_t> size;  // of a regular file that has a true one
   dev_t device = 0;                   // with inode: which pipe, file or block device it is
@@ -54,6 +55,10 @@ struct endpoint {
 
   /// Whether waiting for it makes sense: a file is always ready.
   bool pollable() const noexcept { return is != kind::file && !never_waits; }
+
+  /// Whether there are bytes that poll(2) may not tell of. What is there is to be taken, as recv(2)
+  /// takes it; only what is not there is worth waiting for.
+  bool has_untold_bytes() const noexcept;
 
   /// Whether reading, which failed with `error`, has come to the end: the master of a pty says EIO
   /// once nobody has its slave open. (From other devices EIO is a failure.)
