@@ -388,6 +388,29 @@ TEST_CASE("splice: its end is no snapshot: a file changed afterwards reaches the
   }
 }
 
+TEST_CASE("splice: a file in a pipe is no snapshot either, but by route::copy it is") {
+  for (const bool in_memory : {false, true}) {
+    for (const zc::route route : support::routes) {
+      CAPTURE(in_memory);
+      CAPTURE(route);
+      // On a disk and in memory.
+      const support::temporary_directory directory;
+      const zc::fd file = in_memory ? support::empty_file()
+                                    : support::open_file(directory.path(), O_RDWR | O_TMPFILE);
+      constexpr std::size_t size = 20'000;
+      support::write_all(file.get(), support::bytes_at(0, size, 1));
+      const support::ends pipe = support::make_pipe();
+      REQUIRE(transfer(file.get(), pipe.second.get(), {.route = route}).moved == size);
+      // Whoever has not read yet sees it at once.
+      const std::string changed = support::bytes_at(0, size, 2);
+      REQUIRE(::pwrite(file.get(), changed.data(), size, 0) == static_cast<ssize_t>(size));
+      const std::string got = support::read_some(pipe.first.get(), size);
+      CHECK(got.size() == size);
+      CHECK(support::are_bytes_at(got, 0, route == zc::route::copy ? 1 : 2));
+    }
+  }
+}
+
 TEST_CASE("context: with the standard descriptors closed, none of its own takes their place") {
   const auto body = [] {
     const zc::fd in = support::file_of(8);

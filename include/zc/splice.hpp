@@ -59,8 +59,9 @@ static_assert(std::is_trivially_destructible_v<splice_options>);
 /// Both descriptors stay the caller's, unchanged, and must stay open until the call resumes.
 /// Neither needs to be a pipe, or non-blocking. Fewer bytes than asked without an error means that
 /// `in` ended early. Resumed means accepted by `out`: not received by its peer, not durable on
-/// disk, not a snapshot (pages of a file may be shared until the peer has acknowledged them, and
-/// change under it). Cancelling it is safe at any moment.
+/// disk, not a snapshot: pages of a file are shared until the peer of a socket has acknowledged
+/// them, or the reader of a pipe has read them, and what is written to the file meanwhile shows.
+/// route::copy makes a snapshot, to a pipe and to a socket. Cancelling is safe at any moment.
 ///
 /// Throws transfer_error, with exact counts and the bytes taken but not moved. Before a byte moves:
 /// EBADF (closed, or wrong access mode), EISDIR, EOVERFLOW (`offset`, or `nbytes` from there,
