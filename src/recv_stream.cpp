@@ -5,7 +5,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <memory>
 
 #include "direct_call.hpp"
 #include "loop.hpp"
@@ -23,6 +25,17 @@ bool has_bytes(int socket) noexcept {
 }  // namespace
 
 void received::give_back() noexcept { detail::recv_pool::give(*buffer_); }
+
+void give_bytes(received& from, std::vector<transfer>& to) {
+  const std::span<const std::byte> bytes = from.bytes();
+  if (bytes.empty()) return;
+  auto copy = std::make_unique<std::byte[]>(bytes.size());
+  std::ranges::copy(bytes, copy.get());
+  transfer& left = to.emplace_back();
+  left.taken = bytes.size();
+  left.reason = stop_reason::cancelled;
+  left.remainder = remainder(std::move(copy), 0, bytes.size());
+}
 
 recv_stream::~recv_stream() {
   stop();

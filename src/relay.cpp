@@ -389,8 +389,13 @@ void time_out(relay_result& done) noexcept {
   for (const transfer* each : {&done.a_to_b, &done.b_to_a}) {
     if (each->reason == stop_reason::failed) return;
   }
-  detail::time_out(done.a_to_b);
-  detail::time_out(done.b_to_a);
+  time_out(done.a_to_b);
+  time_out(done.b_to_a);
+}
+
+void give_bytes(relay_result& from, std::vector<transfer>& to) {
+  give_bytes(from.a_to_b, to);
+  give_bytes(from.b_to_a, to);
 }
 
 task<relay_result> relay(relay_end a, relay_end b, relay_options options) {

@@ -1,6 +1,10 @@
 #include "zc/timeout.hpp"
 
+#include <exception>
+#include <system_error>
+
 #include "timers.hpp"
+#include "zc/detail/timed_out.hpp"
 
 namespace zc::detail {
 
@@ -34,17 +38,7 @@ void deadline::one_done(promise_base& child) noexcept {
 }
 
 void rethrow_as_timed_out(const promise_base& work) {
-  if (!work.error()) return;
-  const std::error_code timed_out(ETIMEDOUT, std::system_category());
-  try {
-    std::rethrow_exception(work.error());
-  } catch (const transfer_error& error) {
-    if (error.code() != std::errc::operation_canceled) throw;
-    throw error.with_code(timed_out);
-  } catch (const std::system_error& error) {
-    if (error.code() != std::errc::operation_canceled) throw;
-    throw_timed_out();
-  }
+  std::rethrow_exception(timed_out(work.error()));
 }
 
 void throw_timed_out() {

@@ -20,6 +20,10 @@ const char* name_of(side where) noexcept {
 
 }  // namespace
 
+void give_bytes(transfer& from, std::vector<transfer>& to) {
+  if (!from.remainder.empty()) to.push_back(std::move(from));
+}
+
 transfer_error::transfer_error(transfer done, std::error_code code, std::uint64_t wanted)
     : transfer_error(failure{done.moved, done.taken, wanted, done.side,
                              std::make_shared<zc::remainder>(std::move(done.remainder)), ""},
@@ -35,6 +39,16 @@ transfer_error::transfer_error(failure what, std::error_code code) : std::system
 
 transfer_error transfer_error::with_code(std::error_code code) const {
   return transfer_error(*failure_, code);
+}
+
+transfer transfer_error::take() const {
+  const bool cancelled = code() == std::errc::operation_canceled;
+  return {.moved = moved(),
+          .taken = taken(),
+          .reason = cancelled ? stop_reason::cancelled : stop_reason::failed,
+          .error = cancelled ? std::error_code() : code(),
+          .side = side(),
+          .remainder = std::move(remainder())};
 }
 
 }  // namespace zc

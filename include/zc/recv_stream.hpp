@@ -4,11 +4,13 @@
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "zc/detail/multishot.hpp"
 #include "zc/detail/recv_buffer.hpp"
 #include "zc/detail/scheduler.hpp"
 #include "zc/result.hpp"
+#include "zc/transfer.hpp"
 
 namespace zc {
 
@@ -34,6 +36,9 @@ class received {
     return {buffer_->data, buffer_->size};
   }
   bool empty() const noexcept { return buffer_ == nullptr; }
+
+  /// For left_behind: a copy of the bytes, taken and not moved.
+  friend void give_bytes(received& from, std::vector<transfer>& to);
 
  private:
   friend class recv_stream;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <type_traits>
+#include <vector>
 
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
@@ -25,6 +26,8 @@ struct [[nodiscard]] relay_result {
 
   /// For zc::timeout(): what the deadline cut short says so, and keeps its counts.
   friend void time_out(relay_result& done) noexcept;
+  /// For zc::left_behind: what has a remainder.
+  friend void give_bytes(relay_result& from, std::vector<transfer>& to);
 };
 
 /// How to relay. Designated initialisers: `{.idle_timeout = 30s}`.

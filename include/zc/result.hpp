@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cassert>
+#include <cerrno>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -48,6 +49,17 @@ class [[nodiscard]] result {
   T* operator->() noexcept { return &*value_; }
   const T* operator->() const noexcept { return &*value_; }
 
+  /// For timeout(), and when_all(): what is inside.
+  friend void time_out(result& what) noexcept {
+    if (what.error_ == std::errc::operation_canceled) {
+      what.error_ = {ETIMEDOUT, std::system_category()};
+    }
+  }
+  template <class Visit>
+  friend void each_part(result& of, const Visit& visit) {
+    if (of.value_) visit(*of.value_);
+  }
+
  private:
   void throw_error() const {
     if (!value_) throw std::system_error(error_);
@@ -71,6 +83,13 @@ class [[nodiscard]] result<void> {
   /// Throws std::system_error with error() unless the op succeeded.
   void value() const {
     if (error_) throw std::system_error(error_);
+  }
+
+  /// For timeout().
+  friend void time_out(result& what) noexcept {
+    if (what.error_ == std::errc::operation_canceled) {
+      what.error_ = {ETIMEDOUT, std::system_category()};
+    }
   }
 
  private:

@@ -1,15 +1,15 @@
 #pragma once
 
 #include <chrono>
-#include <concepts>
+#include <type_traits>
 #include <utility>
-#include <vector>
 
+#include "zc/detail/awaitable.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/duration.hpp"
 #include "zc/detail/join.hpp"
+#include "zc/mark_timed_out.hpp"
 #include "zc/task.hpp"
-#include "zc/transfer.hpp"
 
 namespace zc {
 
@@ -35,59 +35,44 @@ class deadline final : public join {
   cancel_scope alarm_scope_;
 };
 
-/// Rethrows what `work` threw, if anything; what only says "cancelled" becomes ETIMEDOUT, with a
-/// transfer_error's counts and remainder kept.
-void rethrow_as_timed_out(const promise_base& work);
+/// Throws what `work` threw, with "timed out" in the place of "cancelled".
+[[noreturn]] void rethrow_as_timed_out(const promise_base& work);
 
 [[noreturn]] void throw_timed_out();
 
-/// Says of a value that its work was cut short by a deadline. What has counts that must not be lost
-/// has such a function, here or beside it; timeout() drops any other value.
-inline void time_out(transfer& what) noexcept {
-  if (what.reason == stop_reason::cancelled) what.reason = stop_reason::timed_out;
-}
-template <std::derived_from<transfer> T>
-void time_out(std::vector<T>& all) noexcept {
-  for (T& each : all) time_out(each);
-}
-
 template <class T>
-concept keeps_counts = requires(T& value) { time_out(value); };
-
-template <keeps_counts T>
-void mark_timed_out(T& value) noexcept {
-  time_out(value);
+task<T> timeout(std::chrono::nanoseconds duration, task<T> work) {
+  const environment env = co_await this_environment{};
+  deadline both(work.promise(), env.cancel, duration);
+  co_await both;
+  if (both.cut_short() && work.promise().error()) rethrow_as_timed_out(work.promise());
+  if constexpr (std::is_void_v<T>) {
+    work.take();
+    if (both.cut_short()) throw_timed_out();
+  } else {
+    T done = work.take();
+    if (both.expired()) mark_timed_out(done);
+    co_return done;
+  }
 }
 
 }  // namespace detail
 
-/// Runs `work`; cancels it when `duration` is over, and awaits its end.
+/// Runs `work`, a task or whatever else can be awaited (an op, say); cancels it when `duration` is
+/// over, and awaits its end.
 ///
-/// A transfer then resumes with stop_reason::timed_out and its counts, and several of them (a
-/// vector, as of when_all()) with those so marked that the deadline cut short. Anything else
-/// throws std::system_error ETIMEDOUT (splice() a transfer_error with its counts and remainder).
+/// What `work` returned is given back in any case, also when it was cut short: a transfer with
+/// stop_reason::timed_out and its counts, a result with ETIMEDOUT, and so however deep they are in
+/// the value (see mark_timed_out()); anything else as it is. Where there is no value it throws:
+/// what `work` threw, and a std::system_error ECANCELED as ETIMEDOUT, with the same text
+/// (splice()'s transfer_error with its counts and remainder). Work without a value that was cut
+/// short, and did not throw, has timed out all the same: std::system_error ETIMEDOUT.
+///
 /// Work that ended by itself before the cancellation touched it keeps its value or exception.
-template <class T>
-task<T> timeout(std::chrono::nanoseconds duration, task<T> work) {
-  const detail::environment env = co_await detail::this_environment{};
-  detail::deadline both(work.promise(), env.cancel, duration);
-  co_await both;
-  if constexpr (detail::keeps_counts<T>) {
-    if (both.cut_short() && work.promise().error()) detail::rethrow_as_timed_out(work.promise());
-    T done = work.take();
-    if (both.expired()) detail::mark_timed_out(done);
-    co_return done;
-  } else {
-    if (!both.cut_short()) co_return work.take();
-    detail::rethrow_as_timed_out(work.promise());
-    detail::throw_timed_out();
-  }
-}
-
-/// The same for any kind of duration.
-template <class Rep, class Period, class T>
-task<T> timeout(std::chrono::duration<Rep, Period> duration, task<T> work) {
-  return timeout(detail::to_nanoseconds(duration), std::move(work));
+template <class Rep, class Period, detail::awaitable Work>
+task<detail::awaited_t<Work>> timeout(std::chrono::duration<Rep, Period> duration, Work&& work) {
+  return detail::timeout(detail::to_nanoseconds(duration),
+                         detail::to_task(std::forward<Work>(work)));
 }
 
 }  // namespace zc

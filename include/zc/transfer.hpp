@@ -9,6 +9,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "zc/detail/cpp20.hpp"
 
@@ -84,6 +85,13 @@ struct [[nodiscard]] transfer {
                                            // ring (at least one of the two halves) or copy; as
                                            // asked if none could go
   zc::remainder remainder;                 // bytes taken but not moved
+
+  /// For timeout().
+  friend void time_out(transfer& what) noexcept {
+    if (what.reason == stop_reason::cancelled) what.reason = stop_reason::timed_out;
+  }
+  /// For left_behind: moves it to `to` if it has a remainder.
+  friend void give_bytes(transfer& from, std::vector<transfer>& to);
 };
 
 /// An nbytes: everything up to the end of `in`.
@@ -109,6 +117,9 @@ class transfer_error : public std::system_error {
 
   /// Bytes taken but not moved. Shared by copies of this exception: move it out once.
   zc::remainder& remainder() const noexcept { return *failure_->left; }
+
+  /// The same as a transfer, with the remainder moved out.
+  transfer take() const;
 
  private:
   struct failure {

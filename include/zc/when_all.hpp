@@ -1,32 +1,19 @@
 #pragma once
 
-#include <cstddef>
+#include <algorithm>
 #include <tuple>
-#include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
+#include "zc/detail/awaitable.hpp"
 #include "zc/detail/join.hpp"
+#include "zc/detail/stored.hpp"
+#include "zc/left_behind.hpp"
 #include "zc/task.hpp"
 
 namespace zc {
 
 namespace detail {
-
-/// A tuple or variant has no room for void: std::monostate stands for it.
-template <class T>
-using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
-
-template <class T>
-stored<T> take_stored(task<T>& from) {
-  if constexpr (std::is_void_v<T>) {
-    from.take();
-    return {};
-  } else {
-    return from.take();
-  }
-}
 
 template <class... Ts>
 class join_tuple final : public join {
@@ -58,20 +45,36 @@ template <class... Ts>
 task<std::tuple<stored<Ts>...>> when_all_of(std::tuple<task<Ts>...> tasks) {
   join_tuple<Ts...> all(tasks);
   co_await all;
-  // Braces: results are taken, and so exceptions rethrown, from first to last.
+  if (std::apply([](auto&... each) { return (each.promise().error() || ...); }, tasks)) {
+    failure first;
+    std::apply([&first](auto&... each) { (first.add(each), ...); }, tasks);
+    first.rethrow();
+  }
   co_return std::apply(
       [](auto&... each) { return std::tuple<stored<Ts>...>{take_stored(each)...}; }, tasks);
 }
 
+template <class T>
+void rethrow_failure(std::vector<task<T>>& ended) {
+  const auto failed = [](const task<T>& each) { return each.promise().error() != nullptr; };
+  if (std::none_of(ended.begin(), ended.end(), failed)) return;
+  failure first;
+  for (task<T>& each : ended) first.add(each);
+  first.rethrow();
+}
+
 }  // namespace detail
 
-/// Runs all tasks at once; resumes with a tuple of their values, in order.
+/// Runs all tasks at once, or whatever else can be awaited (ops, say); resumes with a tuple of
+/// their values, in order.
 ///
 /// A task<> counts as std::monostate. Waits for every task even when one throws, and then rethrows
-/// the exception of the first in order. Does not cancel the others: see scope for that.
-template <class... Ts>
-task<std::tuple<detail::stored<Ts>...>> when_all(task<Ts>... tasks) {
-  return detail::when_all_of(std::tuple<task<Ts>...>(std::move(tasks)...));
+/// the exception of the first in order. Where another has bytes that would be lost then (in a
+/// transfer's remainder), the exception has them: see left_behind; other values of other tasks are
+/// dropped. settle() keeps all of them. Does not cancel the others: see scope for that.
+template <detail::awaitable... Works>
+task<std::tuple<detail::stored<detail::awaited_t<Works>>...>> when_all(Works&&... works) {
+  return detail::when_all_of(std::tuple(detail::to_task(std::forward<Works>(works))...));
 }
 
 /// The same for any number of tasks of one type; resumes with a vector, in order.
@@ -79,6 +82,7 @@ template <class T>
 task<std::vector<T>> when_all(std::vector<task<T>> tasks) {
   detail::join_vector<T> all(tasks);
   co_await all;
+  detail::rethrow_failure(tasks);
   std::vector<T> values;
   values.reserve(tasks.size());
   for (task<T>& each : tasks) values.push_back(each.take());
@@ -89,7 +93,17 @@ task<std::vector<T>> when_all(std::vector<task<T>> tasks) {
 inline task<> when_all(std::vector<task<>> tasks) {
   detail::join_vector<void> all(tasks);
   co_await all;
-  for (task<>& each : tasks) each.take();
+  detail::rethrow_failure(tasks);
+}
+
+/// The same for ops and whatever else can be awaited, which are moved into it.
+template <detail::awaitable Work>
+  requires(!detail::is_task<Work>)
+auto when_all(std::vector<Work> works) {
+  std::vector<task<detail::awaited_t<Work>>> tasks;
+  tasks.reserve(works.size());
+  for (Work& each : works) tasks.push_back(detail::to_task(std::move(each)));
+  return when_all(std::move(tasks));
 }
 
 }  // namespace zc

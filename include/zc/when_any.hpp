@@ -1,15 +1,19 @@
 #pragma once
 
-#include <array>
 #include <cstddef>
+#include <optional>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
+#include "zc/detail/awaitable.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/join.hpp"
+#include "zc/detail/stored.hpp"
+#include "zc/left_behind.hpp"
+#include "zc/outcome.hpp"
 #include "zc/task.hpp"
-#include "zc/when_all.hpp"
 
 namespace zc {
 
@@ -39,46 +43,77 @@ class race final : public join {
   promise_base* winner_ = nullptr;
 };
 
-template <class Variant, std::size_t I, class Tasks>
-Variant take_at(Tasks& tasks) {
-  return Variant(std::in_place_index<I>, take_stored(std::get<I>(tasks)));
-}
+}  // namespace detail
+
+/// What when_any() resumes with: the value of the first to finish, in a std::variant whose index()
+/// says which one it was; and how the others ended.
+template <class... Ts>
+class first_of : public std::variant<Ts...> {
+ public:
+  using std::variant<Ts...>::variant;
+
+  /// How each of the others ended, once it had been cancelled: a transfer with its remainder, say,
+  /// or what it threw. Empty for the first.
+  std::tuple<outcome<Ts>...> others;
+
+  /// For timeout() and when_all(): what is inside.
+  template <class Visit>
+  friend void each_part(first_of& of, const Visit& visit) {
+    visit(static_cast<std::variant<Ts...>&>(of));
+    visit(of.others);
+  }
+};
+
+namespace detail {
 
 template <class... Ts, std::size_t... Is>
-std::variant<stored<Ts>...> take_winner(std::tuple<task<Ts>...>& tasks, const promise_base* winner,
-                                        std::index_sequence<Is...>) {
-  using variant = std::variant<stored<Ts>...>;
-  using taker = variant (*)(std::tuple<task<Ts>...>&);
-  constexpr std::array<taker, sizeof...(Ts)> takers{
-      &take_at<variant, Is, std::tuple<task<Ts>...>>...};
-  const std::array<bool, sizeof...(Ts)> won{(&std::get<Is>(tasks).promise() == winner)...};
-  std::size_t index = 0;
-  while (!won[index]) ++index;
-  return takers[index](tasks);
+first_of<stored<Ts>...> take_first(std::tuple<task<Ts>...>& tasks, const promise_base* winner,
+                                   std::index_sequence<Is...>) {
+  std::optional<first_of<stored<Ts>...>> taken;
+  const auto take = [&](auto index, auto& each) {
+    if (&each.promise() == winner) taken.emplace(std::in_place_index<index>, take_stored(each));
+  };
+  (take(std::integral_constant<std::size_t, Is>(), std::get<Is>(tasks)), ...);
+  const auto take_other = [&](auto& place, auto& each) {
+    if (&each.promise() != winner) place = outcome_of(each);
+  };
+  (take_other(std::get<Is>(taken->others), std::get<Is>(tasks)), ...);
+  return std::move(*taken);
 }
 
 template <class... Ts>
-task<std::variant<stored<Ts>...>> when_any_of(std::tuple<task<Ts>...> tasks) {
+task<first_of<stored<Ts>...>> when_any_of(std::tuple<task<Ts>...> tasks) {
   const environment env = co_await this_environment{};
   cancel_scope scope;
   scope.go_below(env.cancel);
   race<Ts...> first(tasks, scope);
   co_await first;
-  co_return take_winner(tasks, first.winner(), std::index_sequence_for<Ts...>());
+  if (first.winner()->error()) {
+    failure thrown;
+    const auto winner_first = [&](auto& each) {
+      if (&each.promise() == first.winner()) thrown.add(each);
+    };
+    std::apply([&](auto&... each) { (winner_first(each), ...); }, tasks);
+    std::apply([&](auto&... each) { (thrown.add(each), ...); }, tasks);
+    thrown.rethrow();
+  }
+  co_return take_first(tasks, first.winner(), std::index_sequence_for<Ts...>());
 }
 
 }  // namespace detail
 
-/// Runs all tasks at once; resumes with the value of the first to finish, in a std::variant whose
-/// index() says which one it was (a task<> counts as std::monostate).
+/// Runs all tasks at once, or whatever else can be awaited; resumes with the value of the first to
+/// finish, in a std::variant whose index() says which one it was (a task<> counts as
+/// std::monostate).
 ///
-/// The others are cancelled and awaited before it resumes; their values and exceptions are dropped,
-/// so a transfer that must not lose its remainder belongs in when_all() or timeout(). When the
-/// first to finish threw, its exception is rethrown.
-template <class... Ts>
-  requires(sizeof...(Ts) > 0)
-task<std::variant<detail::stored<Ts>...>> when_any(task<Ts>... tasks) {
-  return detail::when_any_of(std::tuple<task<Ts>...>(std::move(tasks)...));
+/// The others are cancelled and awaited before it resumes; how each ended is in first_of::others,
+/// so that a transfer loses no byte. When the first to finish threw, its exception is rethrown;
+/// where one of the others has bytes that would be lost then, the exception has them: see
+/// left_behind.
+template <detail::awaitable... Works>
+  requires(sizeof...(Works) > 0)
+task<first_of<detail::stored<detail::awaited_t<Works>>...>> when_any(Works&&... works) {
+  return detail::when_any_of(std::tuple(detail::to_task(std::forward<Works>(works))...));
 }
 
 }  // namespace zc

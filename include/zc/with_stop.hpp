@@ -3,6 +3,7 @@
 #include <stop_token>
 #include <utility>
 
+#include "zc/detail/awaitable.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/detail/promise.hpp"
@@ -26,22 +27,28 @@ class stop_relay final : private remote_call {
   cancel_scope& scope_;
 };
 
+template <class T>
+task<T> with_stop(std::stop_token token, task<T> work) {
+  const environment env = co_await this_environment{};
+  cancel_scope scope;
+  scope.go_below(env.cancel);
+  if (token.stop_requested()) scope.request();
+  stop_relay relay(*env.where, scope);
+  const auto on_stop = [&relay] { relay.stop(); };
+  const std::stop_callback callback(token, on_stop);
+  co_return co_await run_below(scope, std::move(work));
+}
+
 }  // namespace detail
 
-/// Runs `work`; cancels it when `token` is asked to stop, from any thread.
+/// Runs `work`, a task or whatever else can be awaited (an op, say); cancels it when `token` is
+/// asked to stop, from any thread.
 ///
 /// Resumes with what `work` makes of that: a transfer is `cancelled`, most other things throw
 /// std::system_error ECANCELED.
-template <class T>
-task<T> with_stop(std::stop_token token, task<T> work) {
-  const detail::environment env = co_await detail::this_environment{};
-  detail::cancel_scope scope;
-  scope.go_below(env.cancel);
-  if (token.stop_requested()) scope.request();
-  detail::stop_relay relay(*env.where, scope);
-  const auto on_stop = [&relay] { relay.stop(); };
-  const std::stop_callback callback(token, on_stop);
-  co_return co_await detail::run_below(scope, std::move(work));
+template <detail::awaitable Work>
+task<detail::awaited_t<Work>> with_stop(std::stop_token token, Work&& work) {
+  return detail::with_stop(std::move(token), detail::to_task(std::forward<Work>(work)));
 }
 
 }  // namespace zc
