@@ -72,9 +72,12 @@ class context final {
 
   /// Starts `work` in the background: it makes progress during run(). Its value is dropped. Its
   /// exception cancels the other background tasks and the current or next run(), which throws it.
-  template <class T>
-  void spawn(task<T> work) {
-    background_scope().spawn(std::move(work));
+  /// As in scope::spawn(), `work` is a task, something else to await, or a callable that gives one,
+  /// which is kept until that has ended.
+  template <class Work>
+    requires detail::awaitable<Work> || detail::gives_awaitable<Work>
+  void spawn(Work&& work) {
+    background_scope().spawn(std::forward<Work>(work));
   }
 
   /// Cancels the task of the current run(); where there is none, that of the next. run() still

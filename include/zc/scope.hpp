@@ -3,9 +3,12 @@
 #include <coroutine>
 #include <cstddef>
 #include <exception>
+#include <type_traits>
 #include <utility>
 
+#include "zc/detail/awaitable.hpp"
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/kept_call.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/task.hpp"
 
@@ -30,12 +33,21 @@ class scope final : private detail::joiner {
   /// exceptions are dropped: join() is how to hear of them.
   ~scope();
 
-  /// Starts `work` the next time round the loop. Its value is dropped. Throws std::logic_error
-  /// outside of a running context.
-  template <class T>
-  void spawn(task<T> work) {
-    adopt(work.promise());
-    work.release();
+  /// Starts `work`, a task or whatever else can be awaited, the next time round the loop. Its value
+  /// is dropped: into() keeps it. Throws std::logic_error outside of a running context.
+  template <detail::awaitable Work>
+  void spawn(Work&& work) {
+    auto child = detail::to_task(std::forward<Work>(work));
+    adopt(child.promise());
+    child.release();
+  }
+
+  /// The same for what `work()` gives, called when it starts. The callable is moved or copied into
+  /// the scope, and lives until the task has ended: so a lambda can be a coroutine and capture,
+  /// which in `spawn([name]() -> zc::task<> { ... }())` is gone before it starts.
+  template <detail::gives_awaitable Work>
+  void spawn(Work&& work) {
+    spawn(detail::kept_call<std::decay_t<Work>>(std::forward<Work>(work)));
   }
 
   /// Requests that every task in the scope, present or future, be cancelled. That they end with
