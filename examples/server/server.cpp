@@ -99,6 +99,7 @@ class running {
 
   zc::task<> serve(std::size_t index) {
     const std::unique_ptr<site> here = what_.make_site(stop_.get_token());
+    // Callables have a name: GCC 12 destroys one written inside of the co_await expression twice.
     const auto handler = [&here](zc::fd client) { return here->handle(std::move(client)); };
     const std::size_t share = (given_.connections + given_.threads - 1) / given_.threads;
     const zc::serve_options options{.connections = share, .grace = given_.grace};

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "zc/detail/named.hpp"
 #include "zc/fd.hpp"
 #include "zc/task.hpp"
 
@@ -100,6 +101,13 @@ struct watch_nothing {
   void operator()(const serve_notice&) const noexcept {}
 };
 
+template <class Handler, class Watch>
+task<> serve_by(int listener, Handler handler, std::stop_token stop, serve_options options,
+                Watch watch) {
+  service_of<Handler, Watch> by(handler, watch);
+  co_await detail::serve(listener, by, std::move(stop), options);
+}
+
 }  // namespace detail
 
 /// Accepts connections on `listener` and runs `handler(client)`, a task<>, for each of them, all at
@@ -129,11 +137,20 @@ struct watch_nothing {
 /// `listener` stays the caller's, stays open until this resumes, and may be in blocking mode or
 /// not. To serve with several threads, give each its context and its own listening socket at the
 /// same address: see listen() and run_on(). Needs Linux 6.1. See accept(2).
+///
+///     const auto handler = [root](zc::fd client) -> zc::task<> { ... };  // a name, for GCC 12
+///     co_await zc::serve(listener.get(), handler, stop.get_token());
+///
+/// Both callables are copied or moved into the task (std::ref keeps one outside). Where they own
+/// something, name them before the co_await expression: GCC 12 destroys a temporary there twice,
+/// and so does not compile one.
 template <class Handler, class Watch = detail::watch_nothing>
-task<> serve(int listener, Handler handler, std::stop_token stop = {}, serve_options options = {},
-             Watch watch = {}) {
-  detail::service_of<Handler, Watch> by(handler, watch);
-  co_await detail::serve(listener, by, std::move(stop), options);
+task<> serve(int listener, Handler&& handler, std::stop_token stop = {}, serve_options options = {},
+             Watch&& watch = Watch()) {
+  detail::refuse_temporaries<Handler, Watch>();
+  return detail::serve_by<std::decay_t<Handler>, std::decay_t<Watch>>(
+      listener, std::forward<Handler>(handler), std::move(stop), options,
+      std::forward<Watch>(watch));
 }
 
 /// The same for connections that need more than their own socket, as a second descriptor: what

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <concepts>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "zc/batch.hpp"
 #include "zc/detail/crew.hpp"
+#include "zc/detail/named.hpp"
 #include "zc/splice.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
@@ -37,8 +39,7 @@ inline constexpr auto carry_splice = [](const splice_job& job) {
 ///
 /// Never throws for I/O, and cancelled it resumes all the same: each transfer says whether it is
 /// complete or cancelled, with exact counts and its remainder; those that had not begun are
-/// cancelled, with 0 bytes. Under timeout() those that the deadline cut short are timed_out. Only
-/// when_any() drops the results of a loser.
+/// cancelled, with 0 bytes. Under timeout() those that the deadline cut short are timed_out.
 ///
 /// `jobs` is taken by value: the task owns it. It and the results are all of what the memory in
 /// use depends on beside `in_flight`; the form with callables does without them.
@@ -74,13 +75,18 @@ task<std::vector<transfer>> splice_batch(std::vector<splice_job> jobs, batch_opt
 /// thread. What either throws cancels the rest and is rethrown when all have ended: of several the
 /// first. Cancelled, the batch does not ask for more jobs and resumes with reason cancelled (under
 /// timeout() timed_out); that a callable then throws ECANCELED is no news. Where the callables own
-/// something, name them before the co_await expression: GCC 12 destroys such lambdas twice.
+/// something, name them before the co_await expression, as here: GCC 12 destroys a temporary there
+/// twice, and so does not compile one.
 template <class Next, class Done>
   requires detail::gives_jobs<Next, splice_job> &&
            std::invocable<Done&, detail::job_of<Next>, transfer>
-task<batch_result> splice_batch(Next next, Done done, batch_options options = {}) {
+task<batch_result> splice_batch(Next&& next, Done&& done, batch_options options = {}) {
+  detail::refuse_temporaries<Next, Done>();
   return detail::run_batch(
-      detail::batch_work(std::move(next), std::move(done), detail::carry_splice), options);
+      detail::batch_work<std::decay_t<Next>, std::decay_t<Done>,
+                         std::remove_const_t<decltype(detail::carry_splice)>>(
+          std::forward<Next>(next), std::forward<Done>(done), detail::carry_splice),
+      options);
 }
 
 }  // namespace zc

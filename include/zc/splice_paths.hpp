@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "zc/batch.hpp"
 #include "zc/detail/crew.hpp"
 #include "zc/detail/gate.hpp"
+#include "zc/detail/named.hpp"
 #include "zc/splice.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
@@ -112,8 +114,10 @@ task<std::vector<path_transfer>> splice_paths(std::vector<path_job> jobs,
 template <class Next, class Done>
   requires detail::gives_jobs<Next, path_job> &&
            std::invocable<Done&, detail::job_of<Next>, path_transfer>
-task<batch_result> splice_paths(Next next, Done done, batch_options options = {}) {
-  return detail::run_paths(std::move(next), std::move(done), options);
+task<batch_result> splice_paths(Next&& next, Done&& done, batch_options options = {}) {
+  detail::refuse_temporaries<Next, Done>();
+  return detail::run_paths<std::decay_t<Next>, std::decay_t<Done>>(
+      std::forward<Next>(next), std::forward<Done>(done), options);
 }
 
 }  // namespace zc
