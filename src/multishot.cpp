@@ -13,7 +13,8 @@ bool multishot::wait::start(resumable& waiter) noexcept {
   if (env.cancel->requested()) {
     env.cancel->observe();
     cancelled_ = true;
-    return false;
+    env.where->post(waiter);
+    return true;
   }
   if (on_.has_some()) return false;
   assert(on_.waiting_ == nullptr && "one coroutine waits at a time");

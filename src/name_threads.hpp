@@ -83,8 +83,8 @@ class name_call final : public cancellable, private remote_call {
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
-    return start(waiter.promise());
+  void await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
+    if (!start(waiter.promise())) env_.where->post(waiter.promise());
   }
   std::error_code await_resume() const noexcept;
 

@@ -42,8 +42,8 @@ class off_thread_call : public cancellable, private remote_call {
  public:
   bool await_ready() const noexcept { return false; }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
-    return start(waiter.promise());
+  void await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
+    if (!start(waiter.promise())) env_.where->post(waiter.promise());
   }
   std::error_code await_resume() const noexcept;
 

@@ -13,20 +13,20 @@ void operation::dispose() {
 
 void operation::cancel() noexcept { loop::of(*where_).ops().cancel(*this); }
 
-bool operation::start(resumable& waiter) {
+void operation::start(resumable& waiter) {
   if (unfinished()) throw std::logic_error("zc::op: awaited while it is in flight");
   const environment& env = waiter.env;
   cancel_wanted_ = false;  // of an earlier time
   if (cancellable_ && env.cancel->requested()) {
     env.cancel->observe();
     raw_ = -ECANCELED;
-    return false;
+    env.where->post(waiter);
+    return;
   }
   waiter_ = &waiter;
   where_ = env.where;
   enter(*env.cancel);
   loop::of(*env.where).ops().submit(*this);
-  return true;
 }
 
 }  // namespace zc::detail

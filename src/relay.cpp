@@ -74,7 +74,7 @@ class relaying final : public detail::joiner, private detail::onlooker {
       of_.waiter_ = &self.promise();
       of_.nap_ = this;
       // In a cancelled task it does not run: then what is cancelled with it ends the wait.
-      timer::await_suspend(self);
+      start(self.promise());
     }
     void await_resume() noexcept {
       of_.waiter_ = nullptr;

@@ -116,7 +116,7 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   m.asked = options;
   m.seen_by = seen_by;
   m.env = co_await detail::this_environment{};
-  co_await detail::breather(*m.env.where);
+  co_await detail::breather(*m.env.where, m.cancelled());
   const opening begun = open(m, in, out, known);
   const detail::sent_at_once& sent = begun.sent;
   const refusal& why = begun.why;
@@ -186,6 +186,7 @@ task<transfer> try_splice(remainder from, int out, splice_options options) {
   mover m;
   m.asked = options;
   m.env = co_await detail::this_environment{};
+  co_await detail::breather(*m.env.where, m.cancelled());
   m.staged = std::move(from);
   m.done.taken = m.staged.size();
   const refusal why = check_delivery(m, out);

@@ -20,18 +20,19 @@ class timer : public cancellable {
 
   bool await_ready() const noexcept { return false; }
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
-    return start(waiter.promise());
+  void await_suspend(std::coroutine_handle<Promise> waiter) noexcept {
+    if (!start(waiter.promise())) env_.where->post(waiter.promise());
   }
   std::error_code await_resume() const noexcept;
 
   void cancel() noexcept override;
 
+ protected:
+  /// False when it was cancelled before it began: then it resumes nobody.
+  bool start(resumable& waiter) noexcept;
+
  private:
   friend class timers;
-
-  /// False when it was cancelled before it began.
-  bool start(resumable& waiter) noexcept;
   void end(std::error_code why) noexcept;
 
   std::chrono::nanoseconds duration_;

@@ -46,7 +46,8 @@ class acceptor final : private detail::multishot {
   /// ENFILE, ENOBUFS and ENOMEM leave the rest in the listener's queue, for the caller to try
   /// again, better a little later. EINVAL: the socket does not listen, or has been shut down.
   ///
-  /// Cancelled, it ends with ECANCELED and loses no connection: the following next() gets it.
+  /// Cancelled, it ends with ECANCELED and loses no connection: the following next() gets it. Leave
+  /// a loop on ECANCELED (see result).
   [[nodiscard]] next_connection next() noexcept;
 
   /// Has the kernel accept no more until the following next() that finds no connection left: what

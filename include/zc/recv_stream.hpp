@@ -90,7 +90,7 @@ class recv_stream final : private detail::multishot {
   /// socket can be given to zc::splice() or relay(), say, and has all that follows.
   ///
   /// Cancelled, it ends with ECANCELED and loses no byte: what arrived before the kernel heard of
-  /// it is what the following next() gets.
+  /// it is what the following next() gets. Leave a loop on ECANCELED (see result).
   [[nodiscard]] next_bytes next() noexcept;
 
   /// With `multishot`: so many pieces wait here, when it is told to receive no more until they are

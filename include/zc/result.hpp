@@ -14,6 +14,10 @@ namespace zc {
 ///
 /// Errors are in std::system_category(), so they compare equal to std::errc. True when it holds a
 /// value. Not thread-safe.
+///
+/// ECANCELED says that the task is cancelled, and so does all that it awaits from then on: leave a
+/// loop on it. One that goes on costs a turn of the loop each time round, and keeps waiting whoever
+/// waits for the task: timeout(), a scope's end.
 template <class T>
 class [[nodiscard]] result {
  public:

@@ -24,7 +24,8 @@ class signals final {
   ~signals();
 
   /// Resumes with the number of a signal that has come. Several of one kind that came since the
-  /// last are one (signal(7)). Throws std::system_error: ECANCELED. One coroutine at a time.
+  /// last are one (signal(7)). Throws std::system_error: ECANCELED, on which a loop is to be left.
+  /// One coroutine at a time.
   task<int> next();
 
  private:

@@ -34,7 +34,8 @@ class yield_awaiter {
 }  // namespace detail
 
 /// Suspends for at least `duration` (CLOCK_MONOTONIC); longer by the kernel's timer slack and by
-/// what else the loop has to run. Throws std::system_error ECANCELED when cancelled.
+/// what else the loop has to run. Throws std::system_error ECANCELED when cancelled: leave a loop
+/// on it, as it says the same each time (see result).
 task<> sleep_for(std::chrono::nanoseconds duration);
 
 /// The same for any kind of duration.

@@ -2,6 +2,7 @@
 
 #include <coroutine>
 
+#include "zc/detail/cancel.hpp"
 #include "zc/detail/scheduler.hpp"
 
 namespace zc::detail {
@@ -18,7 +19,13 @@ class breather {
   bool await_ready() const noexcept { return !after_the_others_ && !where_.turn_spent(); }
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) const noexcept {
-    where_.post_behind(self.promise());
+    resumable& who = self.promise();
+    // One that is cancelled has nothing to move, and goes round once.
+    if (who.env.cancel->requested()) {
+      where_.post(who);
+    } else {
+      where_.post_behind(who);
+    }
   }
   void await_resume() const noexcept {}
 

@@ -118,14 +118,14 @@ class crew final : public join {
       }
       start(workers_.back().promise(), &scope_);
     }
-    if (workers_.empty() && stopped()) totals_.count_cancelled();
+    if (workers_.empty() && stopped()) count_cancelled();
   }
 
   void one_done(promise_base& worker) noexcept override {
     if (!worker.error()) return;
     // A callable that awaited something when the batch was cancelled.
     if (stopped() && is_cancellation(worker.error())) {
-      totals_.count_cancelled();
+      count_cancelled();
       return;
     }
     if (!error_) error_ = worker.error();
@@ -168,8 +168,13 @@ class crew final : public join {
 
   /// Whether to leave the jobs that are left alone: then the batch says so.
   bool cut_short() noexcept {
-    if (stopped()) totals_.count_cancelled();
+    if (stopped()) count_cancelled();
     return stopped();
+  }
+
+  void count_cancelled() noexcept {
+    totals_.count_cancelled();
+    scope_.observe();
   }
 
   Work& work_;

@@ -46,7 +46,8 @@ class event {
       cancel_scope& scope = *self_->env.cancel;
       if (scope.requested()) {
         error_ = {ECANCELED, std::system_category()};
-        return false;
+        self_->env.where->post(*self_);
+        return true;
       }
       if (std::exchange(of_.set_, false)) return false;
       of_.waiting_ = this;

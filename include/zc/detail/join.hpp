@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "zc/detail/cancel.hpp"
 #include "zc/detail/promise.hpp"
 
 namespace zc::detail {
@@ -19,7 +20,11 @@ class join : public joiner {
   bool await_suspend(std::coroutine_handle<Promise> parent) {
     parent_ = &parent.promise();
     start_children();
-    return --left_ > 0;
+    if (--left_ > 0) return true;
+    // In a cancelled task, as with an op: whatever else is ready goes first.
+    if (!parent_->env.cancel->requested()) return false;
+    parent_->env.where->post(*parent_);
+    return true;
   }
   void await_resume() const noexcept {}
 

@@ -35,7 +35,7 @@ class multishot : public operation {
 
    private:
     friend class multishot;
-    /// False where there is nothing to wait for.
+    /// False where there is something to take already.
     bool start(resumable& waiter) noexcept;
     void cancel() noexcept override;
     void resume() noexcept;

@@ -29,15 +29,17 @@ inline std::error_code errno_code(int error_number) noexcept {
 ///
 /// It stays where it is, and its memory stays valid, until the kernel has completed it; destroying
 /// one in flight cancels and awaits it first. Begun under a cancelled scope, it ends with ECANCELED
-/// and never reaches the kernel. However it ended, it can be awaited again; awaiting one that is in
-/// flight is std::logic_error. A copy has its arguments, and has not begun. Context's thread only.
+/// and never reaches the kernel; whatever else is ready has its turn before the waiter goes on, as
+/// with all that ends at once in a cancelled task. However it ended, it can be awaited again;
+/// awaiting one that is in flight is std::logic_error. A copy has its arguments, and has not begun.
+/// Context's thread only.
 class operation : public cancellable {
  public:
   bool await_ready() const noexcept { return false; }
 
   template <class Promise>
-  bool await_suspend(std::coroutine_handle<Promise> waiter) {
-    return start(waiter.promise());
+  void await_suspend(std::coroutine_handle<Promise> waiter) {
+    start(waiter.promise());
   }
 
   void cancel() noexcept override;
@@ -89,8 +91,7 @@ class operation : public cancellable {
   /// Cancels and awaits it, and closes a descriptor that nobody took.
   void dispose();
 
-  /// False when it has already ended.
-  bool start(resumable& waiter);
+  void start(resumable& waiter);
 
   operation* next = nullptr;
   resumable* waiter_ = nullptr;
