@@ -33,21 +33,33 @@ class loop::root final : public joiner {
   }
 };
 
-/// Makes a scope the one that stop() cancels, and forgets a stop at its end.
+/// Makes a scope the one that stop() cancels.
 class loop::current_run {
  public:
-  current_run(loop& here, cancel_scope& scope) noexcept : here_(here) {
-    here_.running_scope_ = &scope;
+  current_run(loop& here, cancel_scope& scope) noexcept : here_(here), scope_(scope) {
+    here_.run_ = this;
+    look_for_stop();
   }
   current_run(const current_run&) = delete;
   current_run& operator=(const current_run&) = delete;
   ~current_run() {
-    here_.running_scope_ = nullptr;
-    here_.stop_wanted_.store(false, std::memory_order_relaxed);
+    here_.run_ = nullptr;
+    // One that nothing in this run has met is for the next; one more of them, here, is not.
+    if (stopped_) here_.stop_wanted_.store(!scope_.observed(), std::memory_order_relaxed);
+  }
+
+  void look_for_stop() noexcept {
+    if (!here_.stop_wanted_.load(std::memory_order_relaxed)) return;
+    // What was done before stop() is seen by whatever it cancels.
+    here_.stop_wanted_.exchange(false, std::memory_order_acquire);
+    stopped_ = true;
+    scope_.request();
   }
 
  private:
   loop& here_;
+  cancel_scope& scope_;
+  bool stopped_ = false;
 };
 
 /// Where a task of another context has called run(): that context has its limit again at the end.
@@ -129,14 +141,14 @@ void loop::limit_workers() noexcept {
 
 void loop::run(promise_base& work) {
   bind_to_this_thread();
-  if (running_scope_ != nullptr || scheduler::current() == this) {
+  if (run_ != nullptr || scheduler::current() == this) {
     throw std::logic_error("zc::context::run: this context is running already");
   }
   const signal_mask quiet;
   const outer_run outer;
   const running_here here(*this);
   root main;
-  const current_run one(*this, main.scope);
+  current_run one(*this, main.scope);
   const ring::at_hand quick(ring_);
   limit_workers();
   work.post_in({this, &main.scope}, main);
@@ -158,8 +170,10 @@ void loop::run(promise_base& work) {
 }
 
 void loop::stop() noexcept {
+  const int before = errno;  // of what a signal handler has interrupted
   stop_wanted_.store(true, std::memory_order_release);
   wake();
+  errno = before;
 }
 
 void loop::wake() noexcept {
@@ -174,9 +188,7 @@ void loop::turn(bool wait) {
     [[maybe_unused]] const ssize_t taken = ::read(wake_.get(), &count, sizeof count);
     ops_.await_wake(wake_.get());
     run_remote();
-    if (stop_wanted_.load(std::memory_order_acquire) && running_scope_ != nullptr) {
-      running_scope_->request();
-    }
+    if (run_ != nullptr) run_->look_for_stop();
     wait = false;  // what was just run may have made a coroutine ready
   }
   const bool may_sleep = ops_.flush() && ops_.awaiting_wake();

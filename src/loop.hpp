@@ -79,7 +79,7 @@ class loop final : public scheduler {
   detail::name_threads name_threads_;
   std::atomic<bool> stop_wanted_{false};
   pid_t owner_ = 0;  // the kernel's thread id: std::thread::id is soon used again
-  cancel_scope* running_scope_ = nullptr;
+  current_run* run_ = nullptr;
   std::unique_ptr<scope> background_;
 };
 

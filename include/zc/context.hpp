@@ -80,8 +80,10 @@ class context final {
     background_scope().spawn(std::forward<Work>(work));
   }
 
-  /// Cancels the task of the current run(); where there is none, that of the next. run() still
-  /// returns only when that task has ended. From any thread or signal handler, for
+  /// Cancels the task of the current run(). Where there is none, or it ends without an await that
+  /// is told so (ECANCELED, stop_reason::cancelled), that of the next: no stop is lost, and none is
+  /// heard in two runs. Several that come before one is heard are one. run() still returns only
+  /// when its task has ended. From any thread or signal handler, whose errno it leaves alone, for
   /// as long as the context lives.
   void stop() noexcept;
 
