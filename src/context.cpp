@@ -1,12 +1,18 @@
 #include "zc/context.hpp"
 
 #include "loop.hpp"
+#include "thread_cancel.hpp"
 
 namespace zc {
 
 context::context(context_options options) : loop_(std::make_unique<detail::loop>(options)) {}
 
-context::~context() = default;
+context::~context() {
+  const detail::thread_cancel_postponed whole;
+  // Not reset(): its last tasks still find it here.
+  delete loop_.get();
+  static_cast<void>(loop_.release());
+}
 
 void context::run_to_end(detail::promise_base& work) { loop_->run(work); }
 

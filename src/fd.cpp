@@ -2,10 +2,14 @@
 
 #include <unistd.h>
 
+#include "thread_cancel.hpp"
+
 namespace zc {
 
 fd::~fd() {
-  if (raw_ >= 0) ::close(raw_);
+  if (raw_ < 0) return;
+  const detail::thread_cancel_postponed whole;
+  ::close(raw_);
 }
 
 }  // namespace zc

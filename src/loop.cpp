@@ -1,6 +1,7 @@
 #include "loop.hpp"
 
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +11,7 @@
 
 #include "own_descriptor.hpp"
 #include "signal_mask.hpp"
+#include "thread_cancel.hpp"
 
 namespace zc::detail {
 
@@ -144,6 +146,7 @@ void loop::run(promise_base& work) {
   if (run_ != nullptr || scheduler::current() == this) {
     throw std::logic_error("zc::context::run: this context is running already");
   }
+  const thread_cancel_postponed whole;
   const signal_mask quiet;
   const outer_run outer;
   const running_here here(*this);
@@ -178,8 +181,9 @@ void loop::stop() noexcept {
 
 void loop::wake() noexcept {
   const std::uint64_t one = 1;
-  // Fails only where the counter is at its end: then the loop is about to wake up anyway.
-  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+  // Not write(2), where pthread_cancel(3) would act, and unwind out of here. Fails only where the
+  // counter is at its end: then the loop is about to wake up anyway.
+  ::syscall(__NR_write, wake_.get(), &one, sizeof one);
 }
 
 void loop::turn(bool wait) {
