@@ -1,7 +1,10 @@
 #include "recv_pool.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
+#include <new>
 
 #include "ring.hpp"
 
@@ -14,6 +17,13 @@ constexpr std::uint32_t most_buffers = 32768;
 constexpr std::size_t most_spare = 64;
 
 }  // namespace
+
+malloced<io_uring_buf_ring> allocate_queue(std::uint32_t entries, std::size_t page_bytes) noexcept {
+  const std::size_t bytes = entries * sizeof(io_uring_buf);
+  const std::size_t whole_pages = (bytes + page_bytes - 1) / page_bytes * page_bytes;
+  void* const memory = std::aligned_alloc(page_bytes, whole_pages);
+  return malloced<io_uring_buf_ring>(static_cast<io_uring_buf_ring*>(memory));
+}
 
 recv_pool* recv_pool::make(ring& kernel, std::uint32_t buffers,
                            std::uint32_t buffer_bytes) noexcept {
@@ -29,9 +39,7 @@ recv_pool* recv_pool::make(ring& kernel, std::uint32_t buffers,
 bool recv_pool::provide(std::uint32_t buffers) noexcept {
   if (buffers == 0) return false;
   const std::uint32_t entries = std::bit_ceil(buffers);
-  void* const queue =
-      ::operator new(entries * sizeof(io_uring_buf), std::align_val_t{4096}, std::nothrow);
-  queue_.reset(static_cast<io_uring_buf_ring*>(queue));
+  queue_ = allocate_queue(entries, static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
   buffers_.reset(new (std::nothrow) recv_buffer[buffers]);
   memory_.reset(new (std::nothrow) std::byte[std::size_t{buffers} * buffer_bytes_]);
   if (!queue_ || !buffers_ || !memory_) return false;

@@ -4,8 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
-#include <new>
 
 #include "zc/detail/recv_buffer.hpp"
 #include "zc/detail/scheduler.hpp"
@@ -13,6 +13,16 @@
 namespace zc::detail {
 
 class ring;
+
+struct free_memory {
+  void operator()(void* memory) const noexcept { std::free(memory); }
+};
+template <class T>
+using malloced = std::unique_ptr<T, free_memory>;
+
+/// Memory for so many entries of a queue of buffers, at the beginning of a page, as the kernel
+/// wants it; null where there is none.
+malloced<io_uring_buf_ring> allocate_queue(std::uint32_t entries, std::size_t page_bytes) noexcept;
 
 /// The memory that a context's streams receive into: buffers that are provided to the kernel, which
 /// takes one when there are bytes for it, and beside them others, made when needed.
@@ -49,18 +59,12 @@ class recv_pool {
   void hand_over(const recv_buffer& buffer) noexcept;
   void end_if_unused() noexcept;
 
-  struct page_aligned_delete {
-    void operator()(io_uring_buf_ring* memory) const noexcept {
-      ::operator delete(memory, std::align_val_t{4096});
-    }
-  };
-
   ring* kernel_;  // null once it has gone
   std::uint32_t buffer_bytes_;
   std::uint32_t entries_ = 0;  // of the kernel's queue of buffers
   std::uint32_t provided_ = 0;
   std::size_t lent_ = 0;
-  std::unique_ptr<io_uring_buf_ring, page_aligned_delete> queue_;
+  malloced<io_uring_buf_ring> queue_;
   std::unique_ptr<recv_buffer[]> buffers_;
   std::unique_ptr<std::byte[]> memory_;
   fifo<recv_buffer> spare_;  // of those that the kernel does not know
