@@ -88,6 +88,9 @@ void look_at_socket(endpoint& found, direction use) noexcept {
   if (inet && !found.messages) found.unsent_limit_bytes = unsent_limit(found.fd);
 }
 
+/// One that has hung up answers nothing but EIO.
+bool is_tty(int fd) noexcept { return ::isatty(fd) == 1 || errno == EIO; }
+
 bool is_open_for(int flags, direction use) noexcept {
   if ((flags & O_PATH) != 0) return false;
   const int mode = flags & O_ACCMODE;
@@ -134,7 +137,7 @@ result<endpoint> classify(int fd, direction use, int flags, const struct stat& a
         found.seekable = true;
         return found;
       }
-      found.is = ::isatty(fd) == 1 ? endpoint::kind::tty : endpoint::kind::other;
+      found.is = is_tty(fd) ? endpoint::kind::tty : endpoint::kind::other;
       found.seekable = ::lseek(fd, 0, SEEK_CUR) >= 0;
       break;
     default:  // eventfd, timerfd, signalfd, inotify, epoll, pidfd
@@ -159,8 +162,14 @@ bool endpoint::has_untold_bytes() const noexcept {
 }
 
 bool endpoint::ends_with(std::error_code error) const noexcept {
+  const bool no_bytes = error == std::errc::io_error;
+  const bool no_splice = error == std::errc::invalid_argument;
+  if (is != kind::tty || (!no_bytes && !no_splice)) return false;
   unsigned number = 0;
-  return is == kind::tty && error == std::errc::io_error && ::ioctl(fd, TIOCGPTN, &number) == 0;
+  const bool is_master = ::ioctl(fd, TIOCGPTN, &number) == 0;
+  if (is_master) return no_bytes;
+  pollfd one{fd, 0, 0};
+  return ::poll(&one, 1, 0) == 1 && (one.revents & POLLHUP) != 0;
 }
 
 bool endpoint::may_park(short events) const noexcept {

@@ -1,4 +1,5 @@
-// The master of a pty whose slave nobody has open any more: read(2) says EIO, and means the end.
+// Terminals that end. Of the master of a pty whose slave nobody has open any more, read(2) says
+// EIO, and means that.
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
@@ -79,6 +80,28 @@ TEST_CASE("pty: its end while a transfer waits is the end of file as well") {
     CHECK(has_ended(support::transfer(pair.first.get(), file.get(), {.route = route})));
     child.join();
     CHECK(support::are_bytes_at(support::contents(file.get()), 0));
+  });
+}
+
+TEST_CASE("pty: the hang-up of a slave is its end, before or while it is read") {
+  for_each_route([](zc::route route, int flags) {
+    for (int i = 0; i < 6; ++i) {
+      const bool before = i == 0;
+      CAPTURE(before);
+      support::ends pair = support::pty_pair();
+      support::set_nonblocking(pair.second.get(), flags != 0);
+      std::thread owner([&] {
+        if (!before) std::this_thread::sleep_for(std::chrono::milliseconds(i));
+        pair.first = {};
+      });
+      if (before) owner.join();
+      const zc::fd file = support::empty_file();
+      const zc::transfer done = support::transfer(pair.second.get(), file.get(), {.route = route});
+      if (!before) owner.join();
+      CHECK(done.reason == zc::stop_reason::end_of_file);
+      CHECK_FALSE(done.error);
+      CHECK(done.taken == 0);
+    }
   });
 }
 

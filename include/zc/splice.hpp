@@ -78,8 +78,8 @@ static_assert(std::is_trivially_destructible_v<splice_options>);
 /// epoll set); where none is to be had, it asks again every millisecond.
 ///
 /// What a socket with SO_RCVLOWAT has is taken, however little; more is waited for as poll(2)
-/// tells: for as many bytes as that says, or the end. The master of a pty is at its end when nobody
-/// has the slave open any more, where read(2) says EIO.
+/// tells: for as many bytes as that says, or the end. A terminal is at its end when it has hung up,
+/// and the master of a pty when nobody has the slave open any more, where read(2) says EIO.
 ///
 /// What seccomp(2) forbids of splice(2), sendfile(2), tee(2) and copy_file_range(2) is done another
 /// way. A forced route::direct fails with the filter's error, on side::zc.

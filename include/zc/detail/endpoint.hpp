@@ -60,8 +60,9 @@ struct endpoint {
   /// takes it; only what is not there is worth waiting for.
   bool has_untold_bytes() const noexcept;
 
-  /// Whether reading, which failed with `error`, has come to the end: the master of a pty says EIO
-  /// once nobody has its slave open. (From other devices EIO is a failure.)
+  /// Whether reading, which failed with `error`, has come to the end. The master of a pty says EIO
+  /// once nobody has its slave open; a terminal that hangs up may say so too, and cannot be spliced
+  /// any more. (From all else EIO is a failure.)
   bool ends_with(std::error_code error) const noexcept;
 
   /// Whether splice(2) with SPLICE_F_NONBLOCK might still block on it (a file's disk aside): TCP
