@@ -27,13 +27,14 @@ constexpr std::chrono::milliseconds linger_idle{2000};
 constexpr std::chrono::milliseconds linger_idle_when_stopping{500};
 // For a first request that was under way when the server was asked to stop; and for any other that
 // has come, and was not seen yet.
-constexpr std::chrono::milliseconds first_request_when_stopping{500};
+constexpr std::chrono::milliseconds first_request_when_stopping{1000};
 constexpr std::chrono::milliseconds request_when_stopping{10};
 
 std::string name_of_peer(int socket) {
   try {
     return zc::peer_address(socket).unmapped().host();
-  } catch (const std::system_error&) {
+  } catch (const std::system_error& unknown) {
+    if (unknown.code() == std::errc::address_family_not_supported) return "unix:";
     return "-";  // it has gone
   }
 }
@@ -46,7 +47,11 @@ connection::connection(zc::fd client, commons& with)
       peer_(with.given.log != nullptr ? name_of_peer(client_.get()) : std::string()),
       input_(client_.get()),
       outlet_(client_.get()),
-      patience_(with.given.limits, outlet_) {}
+      patience_(with.given.limits, outlet_) {
+  with.counted.add(with.counted.begun);
+}
+
+connection::~connection() { with_.counted.add(with_.counted.ended); }
 
 zc::task<> connection::run() {
   const std::variant<std::monostate, std::monostate> first =
@@ -79,6 +84,7 @@ void connection::time_out() {
   answer reply(with_);
   reply.refuse(status::request_timeout, unknown);
   reply.send_at_once(outlet_);
+  with_.counted.answered(reply.code(), 0);
   if (with_.given.log != nullptr) log(logged, reply.code(), 0);
 }
 
@@ -164,14 +170,15 @@ zc::task<bool> connection::answer_next() {
   const bool withholds = asked.has_body() && asked.expects_continue;
   const bool keep_alive = !refused_ && !withholds && asked.keep_alive && !stopping();
   answer reply(with_);
+  patience_.await(patience::wait::reader);
   if (refused_) {
     reply.refuse(*refused_, asked);
   } else {
     co_await reply.prepare(asked, keep_alive);
   }
   input_.drop(head.size());
-  patience_.await(patience::wait::reader);
   const bool sent = co_await reply.send(outlet_);
+  with_.counted.answered(reply.code(), reply.body_bytes_sent(outlet_));
   if (logged) log(*logged, reply.code(), reply.body_bytes_sent(outlet_));
   if (!sent) {
     reset();

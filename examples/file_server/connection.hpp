@@ -23,6 +23,9 @@ namespace file_server {
 class connection {
  public:
   connection(zc::fd client, commons& with);
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+  ~connection();
 
   /// Serves them to the last one. Throws std::system_error: ECANCELED.
   zc::task<> run();

@@ -1,8 +1,26 @@
 #include "tree.hpp"
 
+#include <chrono>
+#include <system_error>
 #include <utility>
 
+#include "coarse_clock.hpp"
+#include "zc/sleep.hpp"
+
 namespace file_server {
+
+namespace {
+
+// How long a request waits for a descriptor, and how often it looks.
+constexpr std::chrono::seconds descriptor_patience{20};
+constexpr std::chrono::milliseconds descriptor_pause{20};
+
+bool is_out_of_descriptors(std::error_code error) noexcept {
+  return error == std::errc::too_many_files_open ||
+         error == std::errc::too_many_files_open_in_system;
+}
+
+}  // namespace
 
 zc::task<bool> tree::look_at_root() {
   const bool changed = co_await root_.look();
@@ -14,6 +32,7 @@ zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& 
   if (root_.is_due()) co_await look_at_root();
   std::shared_ptr<const file> known = cache_.find(path);
   if (known) co_return known;
+  const auto out_of_patience = coarse_clock::now() + descriptor_patience;
   for (;;) {
     const zc::result<root::directory> root = root_.now();
     if (!root) co_return root.error();
@@ -23,6 +42,11 @@ zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& 
       const bool is_of_now = root_.now() && *root_.now() == *root;
       if (is_of_now && known->is == file::kind::regular) cache_.keep(path, known);
       co_return known;
+    }
+    // Who holds one gives it back soon: see server::descriptor_needs.
+    if (is_out_of_descriptors(opened.error()) && coarse_clock::now() < out_of_patience) {
+      co_await zc::sleep_for(descriptor_pause);
+      continue;
     }
     // It may be in what the root is now: not found is what nobody should hear of a file that is,
     // and was, there.

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <stdexcept>
+#include <vector>
 
 namespace server {
 
@@ -17,6 +18,25 @@ CLI::Option* add_host_port(CLI::App& app, const std::string& name, zc::host_port
   };
   return app.add_option_function<std::string>(name, set, about)->type_name("HOST:PORT");
 }
+
+namespace {
+
+CLI::Option* add_endpoints(CLI::App& app, const std::string& name, std::vector<endpoint>& given,
+                           const std::string& about) {
+  const auto set = [&given, name](const std::vector<std::string>& all) {
+    try {
+      given.clear();
+      for (const std::string& each : all) given.push_back(endpoint::parse(each));
+    } catch (const std::invalid_argument& wrong) {
+      throw CLI::ValidationError(name, wrong.what());
+    }
+  };
+  return app.add_option_function<std::vector<std::string>>(name, set, about)
+      ->allow_extra_args(false)
+      ->type_name("WHERE");
+}
+
+}  // namespace
 
 CLI::Option* add_seconds(CLI::App& app, const std::string& name, std::chrono::milliseconds& given,
                          const std::string& about) {
@@ -39,17 +59,25 @@ std::string refuse_zero(const std::string& text) {
 }
 
 void add_options(CLI::App& app, options& given) {
-  add_host_port(app, "--listen", given.listen,
-                "Where to listen; port 0 picks a free one, no host is every interface")
+  add_endpoints(app, "--listen", given.listen,
+                "Where to listen, once or more: HOST:PORT, where port 0 picks a free one and no\n"
+                "host is every interface; unix:PATH; or systemd, for the sockets that it passes")
       ->required();
   app.add_option("--threads", given.threads, "How many threads serve, each with its own ring")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--connections", given.connections, "Most connections at once; others wait")
-      ->check(refuse_zero)
-      ->capture_default_str();
+  app.add_option("--connections", given.connections,
+                 "Most connections at once, of all threads; others wait. 10000, or as many as the\n"
+                 "limit on open files has room for")
+      ->check(refuse_zero);
   add_seconds(app, "--grace", given.grace,
               "How long connections may go on when the server is asked to stop");
+  add_endpoints(app, "--metrics", given.metrics,
+                "Where to tell numbers to Prometheus: HTTP, at /metrics")
+      ->expected(1);
+  app.add_option("--log", given.log,
+                 "Append what goes to standard error to this file, opened anew at SIGHUP")
+      ->type_name("FILE");
 }
 
 }  // namespace server

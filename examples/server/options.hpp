@@ -2,8 +2,11 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "server/listeners.hpp"
 #include "zc/host_port.hpp"
 
 namespace CLI {
@@ -15,13 +18,15 @@ namespace server {
 
 /// What every server is told on its command line.
 struct options {
-  zc::host_port listen;
+  std::vector<endpoint> listen;
   std::size_t threads = 1;
-  std::size_t connections = 10'000;  // of all threads together
+  std::optional<std::size_t> connections;  // of all threads together; see make_room()
   std::chrono::milliseconds grace{10'000};
+  std::vector<endpoint> metrics;  // where to tell numbers: one, or none
+  std::string log;                // where to write what goes to standard error, if anywhere else
 };
 
-/// Adds --listen, --threads, --connections and --grace.
+/// Adds --listen, --threads, --connections, --grace, --metrics and --log.
 void add_options(CLI::App& app, options& given);
 
 /// An option that is a HOST:PORT.

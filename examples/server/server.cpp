@@ -1,17 +1,21 @@
 #include "server/server.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/resource.h>
+#include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "zc/zc.hpp"
@@ -20,7 +24,13 @@ namespace server {
 
 namespace {
 
+using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
+
+// Handshakes that are under way when the server is asked to stop have this long to end.
+constexpr auto settling = 100ms;
+constexpr auto look_interval = 20ms;
+constexpr std::chrono::milliseconds most_settling = 1s;
 
 /// Says what happens to one thread's server, each kind of thing once a second at most: at the limit
 /// every connection that ends lets one in, and is news twice.
@@ -43,48 +53,75 @@ class operator_log {
   std::array<steady::time_point, 6> last_{};  // by event
 };
 
-/// What it accepts is to send at once what it is given, and inherits that.
-void do_not_delay(const zc::fd& listener) {
-  const int on = 1;
-  if (::setsockopt(listener.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) {
-    throw std::system_error(errno, std::system_category(), "TCP_NODELAY");
+/// A bound for all threads: so many may have a place at once, and others wait their turn.
+class places {
+ public:
+  explicit places(std::size_t count)
+      : free_(::eventfd(static_cast<unsigned>(count), EFD_SEMAPHORE | EFD_CLOEXEC)) {
+    if (!free_) throw std::system_error(errno, std::system_category(), "eventfd");
+  }
+
+  class place {
+   public:
+    explicit place(places& of) noexcept : of_(of) {}
+    place(const place&) = delete;
+    place& operator=(const place&) = delete;
+    ~place() {
+      const std::uint64_t one = 1;
+      // Fails only where more are given back than there were.
+      [[maybe_unused]] const ssize_t written = ::write(of_.free_.get(), &one, sizeof one);
+    }
+
+   private:
+    places& of_;
+  };
+
+  /// For a place to be had. Throws std::system_error.
+  zc::task<> take() {
+    std::uint64_t one = 0;
+    (co_await zc::op::read(free_.get(), &one, sizeof one)).value();
+  }
+
+ private:
+  zc::fd free_;
+};
+
+/// Standard error goes to that file from now on.
+void log_to(const std::string& path) {
+  const zc::fd file(
+      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644));
+  if (!file || ::dup2(file.get(), STDERR_FILENO) < 0) {
+    throw std::system_error(errno, std::system_category(), path);
   }
 }
 
-/// One listening socket for each thread, at one address.
-std::vector<zc::fd> listen(const options& given) {
-  const zc::listen_options shared{.reuse_port = true};
-  const auto candidates = zc::run(zc::resolve(given.listen, {.passive = true}));
-  std::vector<zc::fd> all;
-  all.push_back(zc::listen(candidates, shared));
-  const zc::address where = zc::local_address(all.front().get());
-  while (all.size() < given.threads) all.push_back(zc::listen(where, shared));
-  for (const zc::fd& each : all) do_not_delay(each);
-  std::printf("listening on %s\n", zc::to_string(where).c_str());
+void say_where(const char* what, const std::vector<listener>& all) {
+  for (const listener& each : all) std::printf("%s on %s\n", what, each.name().c_str());
   std::fflush(stdout);
-  return all;
-}
-
-/// Connections are descriptors, and the usual soft limit is for programs that use select(2).
-void lift_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /// A server while it runs: what its threads share.
-class running {
+class running final : private teller {
  public:
-  running(const char* name, program& what, const options& given)
+  running(const char* name, program& what, const options& given, const room& with)
       : name_(name),
         what_(what),
         given_(given),
-        listeners_(listen(given)),
-        serving_(given.threads) {}
+        with_(with),
+        listeners_(listen_at(given.listen)),
+        telling_(listen_at(given.metrics)),
+        places_(with.connections),
+        serving_(given.threads),
+        accepting_(listeners_.size()) {
+    const std::size_t threads = std::min(given.threads, with.connections);
+    for (std::atomic<std::size_t>& each : accepting_) each = threads;
+    say_where("listening", listeners_);
+    say_where("metrics", telling_);
+  }
 
   void run() {
-    zc::run_on(given_.threads, [this](std::size_t index) { return run_one(index); });
+    zc::run_on(given_.threads, [this](std::size_t index) { return run_one(index); },
+               {.pipes = static_cast<std::uint32_t>(with_.pipes)});
     what_.report();
   }
 
@@ -93,72 +130,163 @@ class running {
     if (index > 0) {
       co_await serve(index);
     } else {
-      co_await zc::when_all(serve(index), zc::with_stop(ended_.get_token(), heed_signals()));
+      co_await zc::when_all(serve(index), zc::with_stop(ended_.get_token(), heed_signals()),
+                            zc::with_stop(ended_.get_token(), tell_metrics()));
     }
   }
 
+  /// Threads share the sockets that listen, and the limit: who waits at a socket waits for any of
+  /// them.
   zc::task<> serve(std::size_t index) {
-    const std::unique_ptr<site> here = what_.make_site(stop_.get_token());
-    // Callables have a name: GCC 12 destroys one written inside of the co_await expression twice.
-    const auto handler = [&here](zc::fd client) { return here->handle(std::move(client)); };
-    const std::size_t share = (given_.connections + given_.threads - 1) / given_.threads;
-    const zc::serve_options options{.connections = share, .grace = given_.grace};
-    operator_log log(name_);
-    const auto watch = [this, index, &log](const zc::serve_notice& what) {
-      if (what.event == zc::serve_event::draining) listen_no_more(index);
-      log(what);
-    };
-    try {
-      co_await zc::with_stop(at_once_.get_token(), zc::serve(listeners_[index].get(), handler,
-                                                             stop_.get_token(), options, watch));
-    } catch (const std::system_error& ended) {
-      if (!at_once_.stop_requested() || ended.code() != std::errc::operation_canceled) throw;
+    const std::size_t share =
+        with_.connections / given_.threads + (index < with_.connections % given_.threads ? 1 : 0);
+    if (share > 0) {
+      const std::unique_ptr<site> here = what_.make_site(stop_sites_.get_token());
+      zc::scope all;
+      for (std::size_t i = 0; i < listeners_.size(); ++i) all.spawn(serve_at(i, *here, share));
+      co_await all.join();
     }
     if (--serving_ == 0) ended_.request_stop();
   }
 
-  /// Who comes now is refused, or served by another process that listens at the same address,
-  /// instead of waiting for what runs here to end.
-  void listen_no_more(std::size_t index) {
-    if (::shutdown(listeners_[index].get(), SHUT_RDWR) < 0) {
-      throw std::system_error(errno, std::system_category(), "shutdown");
+  zc::task<> serve_at(std::size_t which, site& here, std::size_t share) {
+    const auto handler = [this, &here](zc::fd client) {
+      // With one socket, the shares are the limit.
+      return listeners_.size() > 1 ? handle_in_place(here, std::move(client))
+                                   : here.handle(std::move(client));
+    };
+    operator_log log(name_);
+    const auto watch = [this, which, &log](const zc::serve_notice& what) {
+      // Who comes now is refused, or served by another process that listens at the same address,
+      // instead of waiting for what runs here to end.
+      if (what.event == zc::serve_event::draining && --accepting_[which] == 0) {
+        listeners_[which].close_door();
+      }
+      log(what);
+    };
+    const zc::serve_options options{.connections = share, .grace = given_.grace};
+    try {
+      co_await zc::with_stop(at_once_.get_token(), zc::serve(listeners_[which].socket(), handler,
+                                                             stop_.get_token(), options, watch));
+    } catch (const std::system_error& ended) {
+      if (!at_once_.stop_requested() || ended.code() != std::errc::operation_canceled) throw;
     }
+  }
+
+  zc::task<> handle_in_place(site& here, zc::fd client) {
+    co_await places_.take();
+    const places::place taken(places_);
+    co_await here.handle(std::move(client));
   }
 
   /// Until all threads have served.
   zc::task<> heed_signals() {
+    zc::scope ending;
     try {
-      for (;;) heed(co_await signals_.next());
+      for (;;) heed(co_await signals_.next(), ending);
     } catch (const std::system_error& ended) {
       if (ended.code() != std::errc::operation_canceled) throw;
     }
   }
 
-  void heed(int signal) {
-    if (signal == SIGUSR1) {
-      what_.report();
-    } else if (!stop_.request_stop()) {
-      at_once_.request_stop();
+  void heed(int signal, zc::scope& ending) {
+    switch (signal) {
+      case SIGUSR1:
+        what_.report();
+        break;
+      case SIGUSR2:
+        break;
+      case SIGHUP:
+        reload();
+        break;
+      default:
+        if (stop_sites_.request_stop()) {
+          for (listener& each : listeners_) each.let_nobody_in();
+          ending.spawn(stop_when_all_are_in());
+        } else {
+          at_once_.request_stop();
+        }
+        break;
     }
   }
 
+  void reload() {
+    try {
+      if (!given_.log.empty()) log_to(given_.log);
+      what_.reload();
+    } catch (const std::exception& failed) {  // goes on with what it has
+      std::fprintf(stderr, "%s: %s\n", name_, failed.what());
+    }
+  }
+
+  /// Who waits to be accepted when nobody can come any more is still served.
+  zc::task<> stop_when_all_are_in() {
+    const auto most = std::min(most_settling, given_.grace);
+    const steady::time_point end = steady::now() + most;
+    const auto waits = [](const listener& each) { return each.has_waiting(); };
+    bool goes_on = co_await wait(std::min<std::chrono::milliseconds>(settling, most));
+    while (goes_on && steady::now() < end &&
+           std::any_of(listeners_.begin(), listeners_.end(), waits)) {
+      goes_on = co_await wait(look_interval);
+    }
+    stop_.request_stop();
+  }
+
+  /// False when all has ended meanwhile.
+  static zc::task<bool> wait(std::chrono::milliseconds time) {
+    try {
+      co_await zc::sleep_for(time);
+      co_return true;
+    } catch (const std::system_error& ended) {
+      if (ended.code() != std::errc::operation_canceled) throw;
+    }
+    co_return false;
+  }
+
+  zc::task<> tell_metrics() {
+    if (telling_.empty()) co_return;
+    const auto handler = [this](zc::fd client) {
+      return answer_scrape(std::move(client), name_, *this);
+    };
+    const zc::serve_options few{.connections = 4, .grace = 0s};
+    try {
+      co_await zc::serve(telling_.front().socket(), handler, ended_.get_token(), few);
+    } catch (const std::system_error& ended) {
+      if (ended.code() != std::errc::operation_canceled) throw;
+    }
+  }
+
+  void tell(metrics& to) override {
+    to.gauge("connections_limit", "Most connections at once.", with_.connections);
+    what_.add_metrics(to);
+  }
+
   // Before all threads: they begin with these blocked.
-  zc::signals signals_{SIGINT, SIGTERM, SIGUSR1};
+  zc::signals signals_{SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2};
   const char* name_;
   program& what_;
   const options& given_;
-  std::vector<zc::fd> listeners_;
+  const room& with_;
+  std::vector<listener> listeners_;
+  std::vector<listener> telling_;
+  places places_;
   std::atomic<std::size_t> serving_;
-  std::stop_source stop_;     // asked to end
-  std::stop_source at_once_;  // and again
+  std::vector<std::atomic<std::size_t>> accepting_;  // threads, by listener
+  std::stop_source stop_sites_;                      // asked to end
+  std::stop_source stop_;                            // and nobody waits to be accepted
+  std::stop_source at_once_;                         // asked again
   std::stop_source ended_;
 };
 
 }  // namespace
 
-void run(const char* name, program& what, const options& given) {
-  lift_descriptor_limit();
-  running(name, what, given).run();
+void run(const char* name, program& what, const options& given, const room& with) {
+  if (!given.log.empty()) log_to(given.log);
+  if (given.connections.value_or(0) > with.connections) {
+    std::fprintf(stderr, "%s: at most %zu connections: no more open files are allowed\n", name,
+                 with.connections);
+  }
+  running(name, what, given, with).run();
 }
 
 }  // namespace server

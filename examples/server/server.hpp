@@ -3,6 +3,8 @@
 #include <memory>
 #include <stop_token>
 
+#include "server/descriptors.hpp"
+#include "server/metrics.hpp"
 #include "server/options.hpp"
 #include "zc/fd.hpp"
 #include "zc/task.hpp"
@@ -24,16 +26,21 @@ class program {
  public:
   virtual ~program() = default;
   /// For each thread, on that thread, by several at once. `stop` is requested when the server is
-  /// asked to end: what only waits may then end by itself (zc::with_stop).
+  /// asked to end: what only waits may then end by itself (zc::with_stop), but who was let in
+  /// shortly before may not yet have had their say, and a few more come.
   virtual std::unique_ptr<site> make_site(std::stop_token stop) = 0;
   /// At SIGUSR1, while connections go on, and at the end.
   virtual void report() {}
+  /// At SIGHUP, on the first thread: what was opened at the start is to be opened anew.
+  virtual void reload() {}
+  /// For --metrics, while connections go on.
+  virtual void add_metrics(metrics& /*to*/) {}
 };
 
-/// Listens, says so on standard output ("listening on HOST:PORT"), and serves until SIGINT or
-/// SIGTERM. Then it accepts no more and lets what runs finish within the grace; a second signal
-/// ends that at once. What happens to the server as a whole is said on standard error, under
-/// `name`. Throws where it cannot begin.
-void run(const char* name, program& what, const options& given);
+/// Listens, says so on standard output ("listening on HOST:PORT"), and serves until SIGINT, SIGTERM
+/// or SIGQUIT. Then it lets nobody in any more, serves who has come, and lets what runs finish
+/// within the grace; a second signal ends that at once. What happens to the server as a whole is
+/// said on standard error, under `name`. Throws where it cannot begin.
+void run(const char* name, program& what, const options& given, const room& with);
 
 }  // namespace server

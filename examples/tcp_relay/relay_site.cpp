@@ -52,6 +52,16 @@ outcome outcome_of(std::error_code failed) {
   }
 }
 
+/// Not known of who comes by way of a UNIX socket.
+endpoints ends_of(int client) {
+  try {
+    return {zc::peer_address(client).unmapped(), zc::local_address(client).unmapped()};
+  } catch (const std::system_error& failed) {
+    if (failed.code() != std::errc::address_family_not_supported) throw;
+    return {};
+  }
+}
+
 bool is_in_order(outcome what) noexcept { return what == outcome::ended || what == outcome::idle; }
 
 /// Who cannot have all of a stream hears of it by a reset, after what there was of it.
@@ -104,7 +114,7 @@ zc::task<zc::fd> relay_site::open_upstream(int client) {
 
 zc::task<> relay_site::hear_of_ends(int client, endpoints& ends) {
   try {
-    ends = {zc::peer_address(client).unmapped(), zc::local_address(client).unmapped()};
+    ends = ends_of(client);
     if (!given_.accept_proxy) co_return;
     const std::optional<endpoints> told =
         co_await zc::timeout(given_.header_timeout, receive_header(client));

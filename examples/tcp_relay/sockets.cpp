@@ -34,6 +34,14 @@ void set(int socket, int level, int option, const Value& value) {
   }
 }
 
+/// Who comes by way of a UNIX socket has nothing of what follows.
+bool is_tcp(int socket) noexcept {
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  return ::getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+         protocol == IPPROTO_TCP;
+}
+
 bool is_gone(int socket) {
   tcp_info info{};
   socklen_t size = sizeof info;
@@ -55,6 +63,7 @@ int on_their_way(int socket) {
 }  // namespace
 
 void tune(int socket) {
+  if (!is_tcp(socket)) return;
   set(socket, IPPROTO_TCP, TCP_NODELAY, 1);
   set(socket, SOL_SOCKET, SO_KEEPALIVE, 1);
   set(socket, IPPROTO_TCP, TCP_KEEPIDLE, keepalive_idle_s);
@@ -65,6 +74,7 @@ void tune(int socket) {
 void reset_on_close(int socket) { set(socket, SOL_SOCKET, SO_LINGER, linger{1, 0}); }
 
 zc::task<> drained(int socket) {
+  if (!is_tcp(socket)) co_return;
   const auto end = std::chrono::steady_clock::now() + drain_limit;
   while (!is_gone(socket) && on_their_way(socket) > 0 && std::chrono::steady_clock::now() < end) {
     co_await zc::sleep_for(drain_pause);

@@ -81,6 +81,15 @@ std::string for_programs(const totals& all) {
   return text.dump();
 }
 
+void add_metrics(server::metrics& to, const totals& all) {
+  to.counter("connections_total", "Connections that were accepted.", all.accepted);
+  to.gauge("connections", "Connections that are open.", all.active);
+  to.counter("to_upstream_bytes_total", "Bytes that went to the upstream.", all.bytes_to_upstream);
+  to.counter("to_client_bytes_total", "Bytes that went to clients.", all.bytes_to_client);
+  to.counters("outcomes_total", "What became of connections.");
+  for (const name& each : names) to.add("outcomes_total", "what", each.key, all.of(each.what));
+}
+
 statistics::visit::visit(statistics& in) : in_(in) {
   const std::lock_guard<std::mutex> locked(in.lock_);
   at_ = static_cast<std::uint32_t>(in.running_.size());

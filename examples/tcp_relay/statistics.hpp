@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "server/metrics.hpp"
 #include "zc/relay.hpp"
 #include "zc/transfer.hpp"
 
@@ -44,6 +45,8 @@ struct totals {
 /// One line, without its end.
 std::string for_people(const totals& all);
 std::string for_programs(const totals& all);
+/// For Prometheus.
+void add_metrics(server::metrics& to, const totals& all);
 
 /// What one thread's connections do. Any thread may ask at any time.
 class statistics {

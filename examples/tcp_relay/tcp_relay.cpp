@@ -40,6 +40,8 @@ class relay_program final : public server::program {
     std::fprintf(stderr, "%s\n", text.c_str());
   }
 
+  void add_metrics(server::metrics& to) override { tcp_relay::add_metrics(to, sum()); }
+
  private:
   tcp_relay::totals sum() {
     tcp_relay::totals all;
@@ -66,7 +68,9 @@ int main(int argc, char** argv) {
     }
     const auto& given = std::get<tcp_relay::arguments>(asked);
     relay_program what(given);
-    server::run("tcp_relay", what, given.server);
+    // The client's, and the upstream's.
+    const server::room room = server::make_room(given.server, {.of_connection = 2});
+    server::run("tcp_relay", what, given.server, room);
     return 0;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "tcp_relay: %s\n", error.what());

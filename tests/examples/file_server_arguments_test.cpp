@@ -30,7 +30,7 @@ TEST_CASE("file_server: what the command line says is what is done") {
       parse({"--root", "dir", "--listen", "[::1]:80", "--header-timeout", "0.5", "--idle-timeout",
              "7", "--send-timeout", "1e-3", "--access-log", "--file-cache"}));
   CHECK(given.root == "dir");
-  CHECK(given.server.listen == zc::host_port("::1", 80));
+  CHECK(given.server.listen == std::vector{server::endpoint::parse("[::1]:80")});
   CHECK(given.limits.head == milliseconds(500));
   CHECK(given.limits.idle == milliseconds(7000));
   CHECK(given.limits.send == milliseconds(1));

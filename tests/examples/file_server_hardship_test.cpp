@@ -157,7 +157,7 @@ TEST_CASE("examples/file_server: without descriptors it accepts no more, says so
   std::deque<http_client> clients;
   for (int i = 0; i < 100; ++i) clients.emplace_back(server.address());
   CHECK(support::comes_true([&] { return !server.process().complaints().empty(); }));
-  clients.erase(clients.begin(), clients.begin() + 60);
+  clients.erase(clients.begin(), clients.begin() + 90);
   // The last of them waited in the kernel's queue.
   CHECK(clients.back().ask(request("GET", "/file")).status == 200);
   clients.clear();
@@ -165,10 +165,10 @@ TEST_CASE("examples/file_server: without descriptors it accepts no more, says so
   CHECK(server.comes_to_clients(0));
   const program::result ended = server.stop(SIGTERM);
   CHECK(ended.code == 0);
-  CHECK(ended.err.find("Too many open files") != std::string::npos);
+  CHECK(ended.err.find("full, ") != std::string::npos);
 }
 
-TEST_CASE("examples/file_server: with no descriptor left for the file it says 5xx, or waits") {
+TEST_CASE("examples/file_server: however few descriptors there are, no answer fails for them") {
   file_server server({}, {.descriptors = 60});
   server.add("file", 10);
   std::deque<http_client> clients;
@@ -178,7 +178,7 @@ TEST_CASE("examples/file_server: with no descriptor left for the file it says 5x
     clients[i].send(request("GET", "/file"));
     if (!clients[i].hears_within(1s)) continue;
     const int status = clients[i].receive().status;
-    CHECK((status == 200 || status == 500 || status == 503));
+    CHECK(status == 200);
   }
   clients.clear();
   CHECK(server.comes_to_clients(0));

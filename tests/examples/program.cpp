@@ -118,6 +118,8 @@ program::result run_program(std::vector<std::string> arguments, program::options
   return one.finish();
 }
 
+std::string example(const std::string& name) { return examples_directory() / name; }
+
 std::vector<std::string> example_names() {
   std::vector<std::string> names;
   for (const auto& each : std::filesystem::directory_iterator(examples_directory())) {

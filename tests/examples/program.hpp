@@ -58,6 +58,9 @@ program::result run_program(std::vector<std::string> arguments, program::options
 /// The names of all examples.
 std::vector<std::string> example_names();
 
+/// The path of an example.
+std::string example(const std::string& name);
+
 /// The path of a program of this machine. Throws where it is not installed.
 std::string installed(const std::string& name);
 

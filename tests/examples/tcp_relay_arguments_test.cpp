@@ -28,7 +28,7 @@ arguments accepted(words all) { return std::get<arguments>(parse(std::move(all))
 
 TEST_CASE("tcp_relay: what the command line says is what is done") {
   const arguments few = accepted({});
-  CHECK(few.server.listen == zc::host_port("::1", 80));
+  CHECK(few.server.listen == std::vector{server::endpoint::parse("[::1]:80")});
   CHECK(few.to == zc::host_port("host", 8080));
   CHECK(few.connect_timeout == 5s);
   CHECK(few.header_timeout == 5s);

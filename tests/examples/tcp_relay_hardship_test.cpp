@@ -225,7 +225,9 @@ TEST_CASE("examples/tcp_relay: the death of a peer's process is heard at the oth
 
 // UBSan looks at objects through a pipe: without a descriptor for that it finds fault with all.
 #ifndef ZC_TEST_ASAN
-TEST_CASE("examples/tcp_relay: out of descriptors it says so, and goes on when there are some") {
+TEST_CASE(
+    "examples/tcp_relay: out of descriptors it lets nobody in, says so, and goes on when there are "
+    "some") {
   const backend behind;
   running_relay relay(behind.address(), {}, {.descriptors = 64});
   const auto says = [&](const char* text) {
@@ -233,7 +235,7 @@ TEST_CASE("examples/tcp_relay: out of descriptors it says so, and goes on when t
   };
   std::vector<zc::fd> clients;
   for (int i = 0; i < 100; ++i) clients.push_back(support::reach(relay.address()));
-  CHECK(support::comes_true([&] { return says("Too many open files"); }));
+  CHECK(support::comes_true([&] { return says("full, "); }));
   clients.clear();
   // A relay goes on until the server has said its last, too.
   CHECK(support::comes_true([&] {

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "zc/fd.hpp"
+#include "zc/host_port.hpp"
+
+namespace server {
+
+/// Where to listen, as users write it: `HOST:PORT`; `unix:PATH`; or `systemd`, for the sockets that
+/// whoever started the program has opened (sd_listen_fds(3)).
+struct endpoint {
+  enum class kind { tcp, unix, systemd };
+
+  /// Throws std::invalid_argument whose text says what is wrong.
+  static endpoint parse(const std::string& text);
+
+  friend bool operator==(const endpoint&, const endpoint&) noexcept = default;
+
+  kind is = kind::tcp;
+  zc::host_port where;  // of tcp
+  std::string path;     // of unix
+};
+
+/// A socket that listens. One of ours at a path removes that with it.
+class listener {
+ public:
+  listener(zc::fd socket, endpoint::kind of, std::string name) noexcept;
+  listener(listener&&) noexcept = default;
+  listener& operator=(listener&&) = delete;
+  ~listener();
+
+  int socket() const noexcept { return socket_.get(); }
+  /// `[::]:80`, `unix:/run/web`.
+  const std::string& name() const noexcept { return name_; }
+
+  /// No new connection comes any more; those that have begun still do, and can be accepted. One of
+  /// systemd's is not ours to close: whoever comes now waits for the next who serves it.
+  void let_nobody_in() noexcept;
+  /// Whether somebody waits to be accepted.
+  bool has_waiting() const noexcept;
+  /// Once all that waited are accepted: who comes now is refused.
+  void close_door() noexcept;
+
+ private:
+  void remove_path() noexcept;
+
+  zc::fd socket_;
+  endpoint::kind of_;
+  std::string name_;
+  std::string path_;  // to remove
+};
+
+/// Listens at each of them. Throws std::system_error, and std::runtime_error where systemd has
+/// passed no sockets.
+std::vector<listener> listen_at(const std::vector<endpoint>& all);
+
+}  // namespace server
