@@ -49,6 +49,9 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
       ->type_name("FORMAT")
       ->default_str("combined")
       ->needs(log);
+  app.add_flag("--accept-proxy", given.accept_proxy,
+               "Have clients' addresses told by the PROXY protocol, of either version, and serve\n"
+               "nobody who does not: for a port that only proxies can reach");
   if (auto said = command_line::read(app, argc, argv)) return std::move(*said);
   return given;
 }

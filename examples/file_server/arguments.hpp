@@ -19,6 +19,7 @@ struct arguments {
   bool access_log = false;
   std::string log_file;  // empty: standard error
   file_server::log_format log_format = file_server::log_format::combined;
+  bool accept_proxy = false;
 };
 
 using command_line::explanation;

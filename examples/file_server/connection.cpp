@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <system_error>
@@ -9,6 +10,7 @@
 #include <variant>
 
 #include "access_log.hpp"
+#include "server/proxy_protocol.hpp"
 #include "zc/address.hpp"
 #include "zc/lingering_close.hpp"
 #include "zc/sleep.hpp"
@@ -101,12 +103,43 @@ void connection::reset() noexcept {
 }
 
 zc::task<> connection::serve() {
+  if (with_.given.accept_proxy) {
+    const bool known = co_await hear_who_it_is();
+    if (!known) co_return;
+  }
   for (;;) {
     patience_.await(patience::wait::request);
     const bool there = co_await receive_head();
     if (!there) co_return;
     const bool goes_on = co_await answer_next();
     if (!goes_on || stopping()) co_return;
+  }
+}
+
+zc::task<bool> connection::hear_who_it_is() {
+  namespace proxy = server::proxy_protocol;
+  patience_.await(patience::wait::rest);
+  std::optional<proxy::header> told;
+  for (;;) {
+    try {
+      told = proxy::parse(input_.bytes());
+    } catch (const proxy::malformed&) {
+      reset();
+      co_return false;
+    }
+    if (told) break;
+    const bool more = co_await receive_more();
+    if (!more) co_return false;
+  }
+  if (told->about && with_.given.access_log) peer_ = told->about->source.unmapped().host();
+  // Not all of it may have come.
+  for (std::size_t left = told->size_bytes;;) {
+    const std::size_t here = std::min(left, input_.bytes().size());
+    input_.drop(here);
+    left -= here;
+    if (left == 0) co_return true;
+    const bool more = co_await receive_more();
+    if (!more) co_return false;
   }
 }
 

@@ -35,6 +35,8 @@ class connection {
   /// Resumes when the client has kept it waiting for too long, or when it is to end.
   zc::task<> watch();
 
+  /// Takes the PROXY header off its beginning. False where there is none.
+  zc::task<bool> hear_who_it_is();
   /// False where no head will come.
   zc::task<bool> receive_head();
   /// Whether there is a head, or what is none: see refused_.

@@ -115,7 +115,8 @@ void serve(const arguments& given) {
   const settings all{.root = root,
                      .limits = given.limits,
                      .cached_files = room.kept_by_thread,
-                     .log = given.access_log ? &log : nullptr};
+                     .log = given.access_log ? &log : nullptr,
+                     .accept_proxy = given.accept_proxy};
   file_program program(all, root, log);
   server::run("file_server", program, given.server, room);
 }

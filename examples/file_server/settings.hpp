@@ -21,6 +21,7 @@ struct settings {
   time_limits limits = {};
   std::size_t cached_files = 0;     // of each thread: see tree
   const access_log* log = nullptr;  // null: there is none
+  bool accept_proxy = false;        // connections begin with a PROXY header
 };
 
 }  // namespace file_server

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "../examples/server/proxy_protocol.hpp"
 #include "examples/file_server_support.hpp"
 #include "examples/http_client.hpp"
 #include "examples/other_servers.hpp"
@@ -270,6 +271,38 @@ TEST_CASE("examples/server: it tells its numbers to Prometheus") {
   CHECK(relayed.find("tcp_relay_to_upstream_bytes_total 5\n") != std::string::npos);
   CHECK(relayed.find("tcp_relay_connections 1\n") != std::string::npos);
   CHECK(relayed.find("tcp_relay_outcomes_total{what=\"refused\"} 0\n") != std::string::npos);
+}
+
+TEST_CASE("examples/file_server: behind a proxy it logs the client that the proxy tells") {
+  namespace proxy = server::proxy_protocol;
+  const proxy::endpoints ends{zc::address::parse("192.0.2.7:1234"),
+                              zc::address::parse("192.0.2.8:80")};
+  file_server serving({"--accept-proxy", "--access-log"});
+  serving.add("file", 10);
+  std::string extended = proxy::encode(proxy::version::v2, ends);
+  extended[15] = static_cast<char>(extended[15] + 100);  // of extensions, which nobody reads
+  extended.append(100, 'x');
+  for (const std::string& header : {proxy::encode(proxy::version::v1, ends),
+                                    proxy::encode(proxy::version::v2, ends), extended}) {
+    http_client whole(serving.address());
+    CHECK(whole.ask(header + request("GET", "/file")).status == 200);
+    CHECK(whole.ask(request("GET", "/file")).status == 200);
+    http_client slow(serving.address());
+    for (std::size_t at = 0; at < header.size(); at += 25) {
+      slow.send(header.substr(at, 25));
+      std::this_thread::sleep_for(2ms);
+    }
+    CHECK(slow.ask(request("GET", "/file")).status == 200);
+  }
+  for (const std::string& wrong : {request("GET", "/file"), std::string("PROXY TCP4 no\r\n")}) {
+    http_client client(serving.address());
+    client.send(wrong);
+    CHECK(client.rest() == "");
+    CHECK(client.end_seen() == http_client::end::reset);
+  }
+  const std::string said = serving.stop(SIGTERM).err;
+  CHECK(support::times(said, "192.0.2.7 ") == 9);
+  CHECK(support::times(said, "127.0.0.1 ") == 0);
 }
 
 // UBSan looks at objects through a pipe: without a descriptor for that it finds fault with all.
