@@ -52,7 +52,7 @@ room make_room(const options& given, const descriptor_needs& needs) {
     return each;
   };
   const std::size_t pipes = std::max<std::size_t>(take(default_pipes * of_pipe, 8) / of_pipe, 1);
-  const std::size_t kept = take(needs.kept_by_thread, 4);
+  const std::size_t kept = take(needs.kept_by_thread, 2);
   if (needs.at_times)
     left -= std::clamp<std::size_t>(left / 8, std::min<std::size_t>(left, 1), most_at_times);
   constexpr std::size_t countable = std::numeric_limits<std::int32_t>::max();

@@ -13,11 +13,13 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "zc/address.hpp"
@@ -30,6 +32,8 @@ namespace server {
 namespace {
 
 constexpr std::string_view unix_prefix = "unix:";
+constexpr int bind_attempts = 10;
+constexpr std::chrono::milliseconds bind_pause{50};
 constexpr int first_passed = 3;  // SD_LISTEN_FDS_START
 
 [[noreturn]] void fail(const std::string& what) {
@@ -76,8 +80,14 @@ listener listen_unix(const std::string& path) {
   const sockaddr_un at = address_of(path);
   zc::fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) fail("socket");
-  remove_stale(at);
-  if (!call_with(at, socket.get(), ::bind) || ::listen(socket.get(), SOMAXCONN) < 0) fail(path);
+  // One that was killed just now listens until the kernel has done away with its ring.
+  for (int attempt = 1;; ++attempt) {
+    remove_stale(at);
+    if (call_with(at, socket.get(), ::bind)) break;
+    if (errno != EADDRINUSE || attempt == bind_attempts) fail(path);
+    std::this_thread::sleep_for(bind_pause);
+  }
+  if (::listen(socket.get(), SOMAXCONN) < 0) fail(path);
   return {std::move(socket), endpoint::kind::unix, std::string(unix_prefix) + path};
 }
 
@@ -103,6 +113,7 @@ std::string name_of(int socket) {
 
 void add_passed(std::vector<listener>& to) {
   const int count = passed_sockets();
+  ::unsetenv("LISTEN_PID");  // they are taken once, and not by what this starts
   if (count <= 0) throw std::runtime_error("systemd has passed no sockets (LISTEN_FDS)");
   for (int raw = first_passed; raw < first_passed + count; ++raw) {
     ::fcntl(raw, F_SETFD, FD_CLOEXEC);
@@ -125,6 +136,8 @@ endpoint endpoint::parse(const std::string& text) {
 
 listener::listener(zc::fd socket, endpoint::kind of, std::string name) noexcept
     : socket_(std::move(socket)), of_(of), name_(std::move(name)) {
+  // Several threads accept: who finds that another was faster is not to block.
+  ::fcntl(socket_.get(), F_SETFL, ::fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
   if (of == endpoint::kind::unix) path_ = name_.substr(unix_prefix.size());
 }
 

@@ -159,7 +159,8 @@ class running final : private teller {
     const auto watch = [this, which, &log](const zc::serve_notice& what) {
       // Who comes now is refused, or served by another process that listens at the same address,
       // instead of waiting for what runs here to end.
-      if (what.event == zc::serve_event::draining && --accepting_[which] == 0) {
+      if (what.event == zc::serve_event::draining) {
+        if (--accepting_[which] > 0) return;
         listeners_[which].close_door();
       }
       log(what);

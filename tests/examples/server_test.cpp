@@ -73,13 +73,21 @@ bool is_served_by_path(const fs::path& socket) {
   return done.code == 0 && done.out == "0123456789";
 }
 
-/// A connection to a path, with a request sent.
-zc::fd ask_by_path(const fs::path& path) {
+zc::fd connect_to(const fs::path& path) {
   zc::fd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un at{};
   at.sun_family = AF_UNIX;
   std::strncpy(at.sun_path, path.c_str(), sizeof at.sun_path - 1);
-  REQUIRE(::connect(client.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
+  if (::connect(client.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) < 0) return {};
+  return client;
+}
+
+bool listens(const fs::path& path) { return bool(connect_to(path)); }
+
+/// A connection to a path, with a request sent.
+zc::fd ask_by_path(const fs::path& path) {
+  zc::fd client = connect_to(path);
+  REQUIRE(client);
   support::write_all(client.get(), request("GET", "/file"));
   return client;
 }
@@ -129,6 +137,8 @@ TEST_CASE("examples/server: it listens at a path, which goes with it, and takes 
     CHECK(second.finish().err.find("Address already in use") != std::string::npos);
   }
   REQUIRE(fs::exists(path));
+  // A killed process's sockets may live on for a moment.
+  CHECK(support::comes_true([&] { return !listens(path); }));
   program one = files.serve({"--listen", where, "--listen", "127.0.0.1:0", "--threads", "2"});
   CHECK(one.address() == where);
   CHECK(is_served_by_path(path));
@@ -162,6 +172,11 @@ TEST_CASE("examples/server: it serves the sockets that systemd passes, and leave
     CHECK(is_served_at("127.0.0.1:" + std::to_string(second_port)));
     CHECK(ends_well(one));
   }
+  const std::string twice =
+      "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&" + std::to_string(first.get());
+  program both({"/bin/sh", "-c", twice, support::example("file_server"), "--root", files.path(""),
+                "--listen", "systemd", "--metrics", "systemd"});
+  CHECK(both.finish().err.find("LISTEN_FDS") != std::string::npos);
   // They were meant for another process.
   program other = started("1");
   CHECK(other.finish().err.find("LISTEN_FDS") != std::string::npos);
