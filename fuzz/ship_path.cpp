@@ -16,7 +16,8 @@ bool stays_below(const std::string& text) {
   // The last of `a/` is empty.
   return !text.empty() && path.is_relative() &&
          std::none_of(path.begin(), path.end(), [](const std::filesystem::path& part) {
-           return part.empty() || part == "." || part == "..";
+           return part.empty() || part == "." || part == ".." ||
+                  ship::wire::is_temporary_name(part.native());
          });
 }
 

@@ -23,7 +23,9 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
       "holes.\n"
       "Not kept, and counted in the summary: owners, hard links (each name becomes a file of its\n"
       "own), extended attributes and ACLs, set-user-id, set-group-id and sticky bits of files.\n"
-      "Sockets, FIFOs and devices are failures.");
+      "Sockets, FIFOs and devices are failures. What a receiver has unfinished in a directory that "
+      "is\n"
+      "sent (.ship-*) is left out.");
   sending->add_option("--connections", given.connections, "How many files to send at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();

@@ -241,6 +241,7 @@ class receiver {
     const wire::session_id id = one.about.session;
     if (one.begun) finish(one);
     sessions_.erase(id);
+    if (sessions_.empty()) target_.claim().settle();
   }
 
   void finish(const session& one) {

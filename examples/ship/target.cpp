@@ -1,17 +1,14 @@
 #include "target.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <utility>
 
+#include "beneath.hpp"
 #include "zc/op/close.hpp"
 #include "zc/op/fsync.hpp"
 #include "zc/op/mkdirat.hpp"
@@ -44,22 +41,15 @@ std::string name_in(std::string_view path) {
 }  // namespace
 
 target::target(const std::string& directory, target_options options) : options_(options) {
-  if (::mkdir(directory.c_str(), 0777) < 0 && errno != EEXIST) {
+  const mode_t mask = ::umask(0);
+  if (::mkdir(directory.c_str(), 0777 & ~mask) < 0 && errno != EEXIST) {
     throw std::system_error(last_error(), "cannot make the directory " + directory);
   }
   root_ = zc::fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!root_) throw std::system_error(last_error(), "cannot open the directory " + directory);
-  std::uint64_t secret = 0;
-  if (::getrandom(&secret, sizeof secret, 0) != static_cast<ssize_t>(sizeof secret)) {
-    throw std::system_error(last_error(), "getrandom");
-  }
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), ".ship-%016llx-",
-                static_cast<unsigned long long>(secret));
-  prefix_ = text.data();
+  clean_up_after_the_dead(root_.get());
+  claim_.emplace(root_.get());
 }
-
-std::string target::temporary_name() { return prefix_ + std::to_string(named_++); }
 
 part_file::part_file(part_file&& other) noexcept
     : file(std::move(other.file)),
@@ -85,22 +75,12 @@ void part_file::remove() noexcept {
   name_.clear();
 }
 
-zc::result<zc::fd> placer::open_beneath(const std::string& path, std::uint64_t flags) const {
-  open_how how{};
-  how.flags = flags | O_DIRECTORY | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  // Not an op of zc.
-  const long opened = ::syscall(SYS_openat2, target_.root(), path.c_str(), &how, sizeof how);
-  if (opened < 0) return last_error();
-  return zc::fd(static_cast<int>(opened));
-}
-
 zc::result<int> placer::parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string_view::npos) return target_.root();
   const std::string_view parent = path.substr(0, slash);
   if (!parent_ || parent != parent_path_) {
-    zc::result<zc::fd> opened = open_beneath(std::string(parent), O_PATH);
+    zc::result<zc::fd> opened = open_beneath(target_.root(), std::string(parent), O_PATH);
     if (!opened) return opened.error();
     parent_ = std::move(opened).value();
     parent_path_ = parent;
@@ -112,24 +92,28 @@ zc::task<std::error_code> placer::make_directory(const wire::item& about) {
   const zc::result<int> parent = parent_of(about.path);
   if (!parent) co_return parent.error();
   const std::string name = name_in(about.path);
-  // Its own mode comes when all is in it.
-  const zc::result<void> made = co_await zc::op::mkdirat(*parent, name.c_str(), 0700);
-  if (!made && made.error() == std::errc::file_exists) co_return make_writable(about);
-  co_return made.error();
+  const std::uint32_t mode = about.mode & directory_mode_mask;
+  // Until all is in it.
+  const std::uint32_t open_mode = mode | S_IRWXU;
+  const zc::result<void> made = co_await zc::op::mkdirat(*parent, name.c_str(), open_mode);
+  std::error_code failed = made.error();
+  if (failed == std::errc::file_exists) failed = make_writable(about);
+  if (!failed && mode != open_mode) failed = target_.claim().owe_mode(about.path, mode);
+  co_return failed;
 }
 
 std::error_code placer::make_writable(const wire::item& about) const {
-  const zc::result<zc::fd> opened = open_beneath(about.path, O_RDONLY);
+  const zc::result<zc::fd> opened = open_beneath(target_.root(), about.path, O_RDONLY);
   if (!opened) return opened.error();
   struct stat found {};
   if (::fstat(opened->get(), &found) < 0) return last_error();
-  if ((found.st_mode & 0700) == 0700) return {};
-  return ::fchmod(opened->get(), (found.st_mode & 07777) | 0700) < 0 ? last_error()
-                                                                     : std::error_code();
+  if ((found.st_mode & S_IRWXU) == S_IRWXU) return {};
+  return ::fchmod(opened->get(), (found.st_mode & 07777) | S_IRWXU) < 0 ? last_error()
+                                                                        : std::error_code();
 }
 
 zc::task<std::error_code> placer::set_attributes(const wire::item& about) {
-  const zc::result<zc::fd> opened = open_beneath(about.path, O_RDONLY);
+  const zc::result<zc::fd> opened = open_beneath(target_.root(), about.path, O_RDONLY);
   if (!opened) co_return opened.error();
   const std::array<timespec, 2> times = times_of(about);
   if (::fchmod(opened->get(), about.mode & directory_mode_mask) < 0) co_return last_error();
@@ -144,7 +128,7 @@ zc::task<std::error_code> placer::make_link(const wire::item& about) {
   if (!parent) co_return parent.error();
   const std::string name = name_in(about.path);
   if (const std::error_code taken = refuse_taken(*parent, name)) co_return taken;
-  const std::string temporary = target_.temporary_name();
+  const std::string temporary = target_.claim().temporary_name();
   if (::symlinkat(about.target.c_str(), *parent, temporary.c_str()) < 0) co_return last_error();
   part_file part(zc::fd(), *parent, temporary);
   const std::array<timespec, 2> times = times_of(about);
@@ -158,7 +142,7 @@ zc::task<zc::result<part_file>> placer::begin_file(const wire::item& about) {
   const zc::result<int> parent = parent_of(about.path);
   if (!parent) co_return parent.error();
   if (const std::error_code taken = refuse_taken(*parent, name_in(about.path))) co_return taken;
-  const std::string name = target_.temporary_name();
+  const std::string name = target_.claim().temporary_name();
   zc::result<zc::fd> opened = co_await zc::op::openat(
       *parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (!opened) co_return opened.error();

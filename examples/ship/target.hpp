@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "claim.hpp"
 #include "wire.hpp"
 #include "zc/fd.hpp"
 #include "zc/result.hpp"
@@ -21,21 +23,20 @@ struct target_options {
 /// The directory that everything goes into, and nothing leaves.
 class target {
  public:
-  /// Makes the directory if it is not there.
+  /// Makes the directory if it is not there, and cleans up after receivers that were killed. The
+  /// process's umask is none from then on: what is made has the mode that the sender gives it.
   target(const std::string& directory, target_options options);
 
   int root() const noexcept { return root_.get(); }
   bool durable() const noexcept { return options_.durable; }
   bool overwrite() const noexcept { return options_.overwrite; }
 
-  /// A name that no peer can guess, and no other file of this target has.
-  std::string temporary_name();
+  ship::claim& claim() noexcept { return *claim_; }
 
  private:
   zc::fd root_;
   target_options options_;
-  std::string prefix_;
-  std::uint64_t named_ = 0;
+  std::optional<ship::claim> claim_;
 };
 
 /// A file while it arrives, under a temporary name: removed unless it was published.
@@ -84,7 +85,6 @@ class placer {
  private:
   /// The directory that `path` is in, until the next call.
   zc::result<int> parent_of(std::string_view path);
-  zc::result<zc::fd> open_beneath(const std::string& path, std::uint64_t flags) const;
   zc::task<std::error_code> give_name(part_file& part, int parent, const std::string& name) const;
   std::error_code refuse_taken(int parent, const std::string& name) const;
   std::error_code make_writable(const wire::item& about) const;

@@ -1,18 +1,17 @@
 #include "tree.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <set>
 #include <stdexcept>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "directory.hpp"
 #include "terminal/printable.hpp"
 
 namespace ship {
@@ -24,38 +23,18 @@ constexpr std::uint64_t huge_bytes = 64 * 1024 * 1024;
 
 std::string errno_text(int error) { return std::system_category().message(error); }
 
-/// The names in a directory, sorted. Throws std::system_error.
-std::vector<std::string> names_in(int root, const char* path, not_kept& lost) {
-  const int raw = ::openat(root, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (raw < 0) throw std::system_error(errno, std::system_category());
-  DIR* const opened = ::fdopendir(raw);
-  if (opened == nullptr) {
-    const zc::fd closes(raw);
-    throw std::system_error(errno, std::system_category());
-  }
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opened, &::closedir);
-  lost.look_at_attributes(raw);
-  std::vector<std::string> names;
-  for (;;) {
-    errno = 0;
-    const dirent* const each = ::readdir(directory.get());
-    if (each == nullptr) break;
-    const std::string_view name = each->d_name;
-    if (name != "." && name != "..") names.emplace_back(name);
-  }
-  if (errno != 0) throw std::system_error(errno, std::system_category());
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 class walker {
  public:
   walker(tree& found, summary& into) : found_(found), into_(into) {}
 
   void walk_contents(int root, const char* path, const std::string& prefix) {
     try {
-      for (const std::string& name : names_in(root, path, into_.not_kept))
-        walk(root, prefix + name);
+      zc::fd here = open_directory(root, path);
+      into_.not_kept.look_at_attributes(here.get());
+      for (const std::string& name : names_in(std::move(here))) {
+        // What a receiver has unfinished is not for anybody else.
+        if (!wire::is_temporary_name(name)) walk(root, prefix + name);
+      }
     } catch (const std::system_error& error) {
       into_.fail({.path = prefix.empty() ? path : prefix,
                   .reason = errno_text(error.code().value()),
@@ -136,6 +115,8 @@ tree look_at(const std::vector<std::string>& paths, summary& into) {
     zc::fd root(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!root) {
       into.fail({.path = path, .reason = errno_text(errno), .untold = 1});
+    } else if (wire::is_temporary_name(name)) {
+      into.fail({.path = path, .reason = "is a receiver's temporary file", .untold = 1});
     } else if (name.empty()) {
       walking.walk_contents(root.get(), ".", "");
     } else {

@@ -127,7 +127,11 @@ failures parse_failures(std::string_view payload);
 /// How long it is: at least a byte.
 std::uint64_t parse_hole(std::string_view payload);
 
-/// A path is relative, without empty, `.` and `..` parts, and no longer than the limit.
+/// What a receiver calls what it has unfinished: `.ship-0123456789abcdef`, also with `-NUMBER`.
+bool is_temporary_name(std::string_view name);
+
+/// A path is relative, without empty, `.` and `..` parts and temporary names, and no longer than
+/// the limit.
 void check_path(std::string_view path);
 
 }  // namespace ship::wire

@@ -97,6 +97,24 @@ TEST_CASE("ship: a path that could leave the directory is refused") {
   }
 }
 
+TEST_CASE("ship: temporary names are told from others, and are no part of a path") {
+  for (const std::string& name :
+       {std::string(".ship-0123456789abcdef"), std::string(".ship-0123456789abcdef-0"),
+        std::string(".ship-ffffffffffffffff-1234567890")}) {
+    CAPTURE(name);
+    CHECK(wire::is_temporary_name(name));
+    CHECK_THROWS_AS(wire::check_path(name), wire::protocol_error);
+    CHECK_THROWS_AS(wire::check_path("a/" + name + "/b"), wire::protocol_error);
+  }
+  for (const char* const name :
+       {"", ".ship-", ".ship-0123456789abcde", ".ship-0123456789abcdeg", ".ship-0123456789abcdef-",
+        ".ship-0123456789abcdef-x", ".ship-0123456789abcdef0", ".ship-0123456789ABCDEF",
+        "x.ship-0123456789abcdef"}) {
+    CAPTURE(name);
+    CHECK_FALSE(wire::is_temporary_name(name));
+  }
+}
+
 TEST_CASE("ship: a payload that is cut, or has bytes left over, is refused") {
   std::string bytes;
   wire::append(bytes, wire::kind::link, some_item());
