@@ -19,94 +19,94 @@ namespace {
 // Up to here it is cheaper to copy a file behind its head, and to send both at once.
 constexpr std::uint64_t small_bytes = 8 * 1024;
 
-constexpr std::string_view index_name = "index.html";
-
-status status_of(std::error_code error) noexcept {
-  switch (error.value()) {
-    case ENOENT:
-    case ENOTDIR:
-    case ENAMETOOLONG:
-    case ELOOP:
-    case EXDEV:  // out of the root: nothing of ours
-    case ENXIO:  // a socket's name
-      return status::not_found;
-    case EACCES:
-    case EPERM:
-      return status::forbidden;
-    case EAGAIN:
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-      return status::service_unavailable;
-    default:
-      return status::internal_server_error;
-  }
-}
+constexpr std::string_view page_type = "text/html; charset=utf-8";
 
 }  // namespace
 
 manner answer::manner_of(const request& asked, bool keep_alive) {
   with_.clock.look();
-  return {with_.clock.date(), asked.http_1_1, keep_alive};
+  return {with_.clock.date(), asked.http_1_1, keep_alive, with_.given.content.extra_fields};
 }
 
-void answer::say(status code, const request& asked, const manner& how) {
+void answer::say(status code, const request& asked, bool keep_alive) {
   reply_.code = code;
-  out_.clear();
-  const std::size_t body = add_short_reply(out_, code, how, asked.method == request::verb::head);
+  const bool head_only = asked.method == request::verb::head;
+  const std::size_t body = add_short_reply(out_, code, manner_of(asked, keep_alive), head_only);
   head_bytes_ = out_.size() - body;
 }
 
-void answer::refuse(status code, const request& asked) {
-  say(code, asked, manner_of(asked, false));
+void answer::refuse_at_once(status code, const request& asked) { say(code, asked, false); }
+
+zc::task<> answer::refuse(status code, const request& asked, bool keep_alive) {
+  const auto& pages = with_.given.content.error_pages;
+  const auto page = pages.find(code);
+  if (page != pages.end()) file_ = co_await with_.files.open_if_there(page->second);
+  if (file_) {
+    show(code, content_type(page->second), file_->size, asked, keep_alive);
+  } else {
+    say(code, asked, keep_alive);
+  }
 }
 
 zc::task<> answer::prepare(const request& asked, bool keep_alive) {
-  if (asked.method == request::verb::other) {
-    say(status::method_not_allowed, asked, manner_of(asked, keep_alive));
-    co_return;
-  }
   target wanted;
-  if (const std::optional<status> bad = parse_target(asked.target, wanted)) {
-    say(*bad, asked, manner_of(asked, keep_alive));
-    co_return;
+  lookup found;
+  found.code = status::method_not_allowed;
+  if (asked.method != request::verb::other) {
+    found.code = parse_target(asked.target, wanted).value_or(status::ok);
   }
-  std::string path = wanted.path;
-  if (wanted.names_directory) path.append(path.empty() ? "" : "/").append(index_name);
-  zc::result<std::shared_ptr<const file>> found = co_await with_.files.open(path);
-  const manner how = manner_of(asked, keep_alive);
-  if (!found) {
-    say(status_of(found.error()), asked, how);
-  } else if ((*found)->is == file::kind::regular) {
-    file_ = std::move(*found);
-    describe(path, asked, how);
-  } else if ((*found)->is == file::kind::directory && !wanted.names_directory) {
-    reply_.code = status::moved_permanently;
-    add_redirect(out_, wanted, how);
+  if (found.code == status::ok) found = co_await look_up(with_, wanted, asked);
+  if (found.content) {
+    if (describe(found, asked, keep_alive)) co_return;
+    found.code = status::precondition_failed;
+  }
+  if (found.listing) {
+    page_ = std::move(*found.listing);
+    show(status::ok, page_type, page_.size(), asked, keep_alive);
+  } else if (found.code == status::moved_permanently) {
+    reply_.code = found.code;
+    add_redirect(out_, wanted, manner_of(asked, keep_alive));
     head_bytes_ = out_.size();
   } else {
-    say(status::not_found, asked, how);
+    co_await refuse(found.code, asked, keep_alive);
   }
 }
 
-void answer::describe(std::string_view path, const request& asked, const manner& how) {
+void answer::show(status code, std::string_view type, std::uint64_t nbytes, const request& asked,
+                  bool keep_alive) {
+  reply_.code = code;
+  add_page_head(out_, code, type, nbytes, manner_of(asked, keep_alive));
+  head_bytes_ = out_.size();
+  if (nbytes > 0 && asked.method != request::verb::head) return;
+  file_.reset();
+  page_.clear();
+}
+
+bool answer::describe(lookup& found, const request& asked, bool keep_alive) {
+  const manner how = manner_of(asked, keep_alive);
   const seconds now = with_.clock.now();
+  const file& one = *found.content;
+  const std::string_view encoding = found.encoded != nullptr ? found.encoded->name : "";
   std::array<char, 64> memory;
   text etag(memory);
-  add_etag(etag, *file_);
+  add_etag(etag, one, encoding);
   // Never later than the answer itself: RFC 9110, section 8.8.2.1.
-  const description about{content_type(path), etag.view(), file_->size,
-                          std::min(file_->modified, now)};
+  const description about{.type = content_type(found.path),
+                          .etag = etag.view(),
+                          .size = one.size,
+                          .modified = std::min(one.modified, now),
+                          .encoding = encoding,
+                          .varies = with_.given.content.precompressed};
   reply_ = decide(asked, about, now);
-  if (reply_.code == status::precondition_failed) {
-    say(reply_.code, asked, how);
-  } else {
-    add_file_head(out_, reply_, about, how);
-    head_bytes_ = out_.size();
-  }
+  if (reply_.code == status::precondition_failed) return false;
+  add_file_head(out_, reply_, about, how);
+  head_bytes_ = out_.size();
   type_ = about.type;
   const bool sends_some = reply_.code == status::ok || reply_.code == status::partial_content;
-  if (!sends_some || asked.method != request::verb::get || file_->size == 0) file_.reset();
+  if (sends_some && asked.method == request::verb::get && one.size > 0) {
+    file_ = std::move(found.content);
+  }
+  return true;
 }
 
 bool answer::read_small(const byte_range& part) noexcept {
@@ -122,6 +122,7 @@ bool answer::read_small(const byte_range& part) noexcept {
 
 zc::task<bool> answer::send(outlet& to) {
   accepted_before_ = to.accepted();
+  if (!page_.empty()) co_return co_await send_page(to);
   if (!file_) co_return co_await to.send(out_.view(), false);
   const std::span<const byte_range> parts = reply_.ranges.parts();
   if (parts.size() > 1) co_return co_await send_parts(to);
@@ -131,6 +132,12 @@ zc::task<bool> answer::send(outlet& to) {
   const bool begun = co_await to.send(out_.view(), true);
   if (!begun) co_return false;
   co_return co_await to.send_file(file_->source, one.first, one.size(), false);
+}
+
+zc::task<bool> answer::send_page(outlet& to) {
+  const bool begun = co_await to.send(out_.view(), true);
+  if (!begun) co_return false;
+  co_return co_await to.send(page_, false);
 }
 
 zc::task<bool> answer::send_parts(outlet& to) {

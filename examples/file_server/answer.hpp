@@ -9,10 +9,10 @@
 #include "commons.hpp"
 #include "file.hpp"
 #include "head.hpp"
+#include "lookup.hpp"
 #include "outlet.hpp"
 #include "reply.hpp"
 #include "request.hpp"
-#include "target.hpp"
 #include "text.hpp"
 #include "zc/task.hpp"
 
@@ -28,8 +28,10 @@ class answer {
 
   /// Finds the file and says what of it is sent. `asked` may go afterwards.
   zc::task<> prepare(const request& asked, bool keep_alive);
-  /// Instead: nothing but that, and that the connection ends.
-  void refuse(status code, const request& asked);
+  /// Instead: nothing but that.
+  zc::task<> refuse(status code, const request& asked, bool keep_alive);
+  /// The same in the server's own words, and that the connection ends.
+  void refuse_at_once(status code, const request& asked);
 
   /// False where the client has not been sent all of it: the connection cannot go on.
   zc::task<bool> send(outlet& to);
@@ -46,9 +48,13 @@ class answer {
 
  private:
   manner manner_of(const request& asked, bool keep_alive);
-  void say(status code, const request& asked, const manner& how);
-  void describe(std::string_view path, const request& asked, const manner& how);
+  void say(status code, const request& asked, bool keep_alive);
+  /// False where the request's conditions are not met: that is still to be said.
+  bool describe(lookup& found, const request& asked, bool keep_alive);
+  void show(status code, std::string_view type, std::uint64_t nbytes, const request& asked,
+            bool keep_alive);
   bool read_small(const byte_range& part) noexcept;
+  zc::task<bool> send_page(outlet& to);
   zc::task<bool> send_parts(outlet& to);
 
   commons& with_;
@@ -57,6 +63,7 @@ class answer {
   std::uint64_t accepted_before_ = 0;
   reply reply_;
   std::shared_ptr<const file> file_;  // where some of it is sent
+  std::string page_;                  // or this
   std::string_view type_;
 };
 

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "content_arguments.hpp"
+
 namespace file_server {
 
 namespace {
@@ -15,6 +17,7 @@ const std::map<std::string, log_format> log_formats{
 
 std::variant<arguments, explanation> parse_arguments(int argc, const char* const* argv) {
   CLI::App app("Serves the files of a directory over HTTP/1.1.");
+  app.footer("A request for more than 16 ranges of a file is answered with all of it.");
   arguments given;
   app.add_option("--root", given.root, "The directory; nothing outside of it is served")
       ->type_name("DIR")
@@ -29,6 +32,7 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
   server::add_seconds(app, "--send-timeout", given.limits.send,
                       "How long a client may take no byte of its answer")
       ->check(server::refuse_zero);
+  add_content_options(app, given.content);
   app.add_flag(
       "--file-cache", given.file_cache,
       "Keep files open for a second, up to 1000 of each thread: changes are seen that late");

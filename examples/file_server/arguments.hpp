@@ -5,6 +5,7 @@
 
 #include "access_log.hpp"
 #include "command_line/command_line.hpp"
+#include "content_options.hpp"
 #include "server/options.hpp"
 #include "settings.hpp"
 
@@ -16,6 +17,7 @@ struct arguments {
   std::string root;
   time_limits limits;
   bool file_cache = false;
+  content_options content;
   bool access_log = false;
   std::string log_file;  // empty: standard error
   file_server::log_format log_format = file_server::log_format::combined;

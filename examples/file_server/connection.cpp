@@ -84,7 +84,7 @@ void connection::time_out() {
   const request unknown;
   const log_entry logged(unknown);
   answer reply(with_);
-  reply.refuse(status::request_timeout, unknown);
+  reply.refuse_at_once(status::request_timeout, unknown);
   reply.send_at_once(outlet_);
   with_.counted.answered(reply.code(), 0);
   if (with_.given.log != nullptr) log(logged, reply.code(), 0);
@@ -205,7 +205,7 @@ zc::task<bool> connection::answer_next() {
   answer reply(with_);
   patience_.await(patience::wait::reader);
   if (refused_) {
-    reply.refuse(*refused_, asked);
+    co_await reply.refuse(*refused_, asked, false);
   } else {
     co_await reply.prepare(asked, keep_alive);
   }

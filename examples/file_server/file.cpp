@@ -57,10 +57,12 @@ zc::task<zc::result<file>> open_below(int root, const std::string& path) {
   co_return described(std::move(*opened));
 }
 
-void add_etag(text& to, const file& of) {
+void add_etag(text& to, const file& of, std::string_view variant) {
   const std::uint64_t nanoseconds =
       static_cast<std::uint64_t>(of.modified) * 1'000'000'000 + of.modified_nanoseconds;
-  to.add('"', hex{nanoseconds}, '-', hex{of.size}, '"');
+  to.add('"', hex{nanoseconds}, '-', hex{of.size});
+  if (!variant.empty()) to.add('-', variant);
+  to.add('"');
 }
 
 }  // namespace file_server

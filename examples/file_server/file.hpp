@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "date.hpp"
 #include "text.hpp"
@@ -31,7 +32,7 @@ zc::task<zc::result<file>> open_below(int root, const std::string& path);
 
 /// Adds a strong entity tag, of the modification time and the length: the same on every machine
 /// that has the same files, as after `rsync -t`. Who changes a file and puts both back changes no
-/// tag.
-void add_etag(text& to, const file& of);
+/// tag. Variants of one file have tags of their own, as `variant` tells.
+void add_etag(text& to, const file& of, std::string_view variant = {});
 
 }  // namespace file_server

@@ -13,10 +13,20 @@ constexpr std::chrono::seconds lifetime{1};
 
 }  // namespace
 
-std::shared_ptr<const file> file_cache::find(const std::string& path) const noexcept {
+const file_cache::entry* file_cache::find_entry(const std::string& path) const noexcept {
   const auto found = entries_.find(path);
-  if (found == entries_.end() || found->second.until <= coarse_clock::now()) return {};
-  return found->second.opened;
+  if (found == entries_.end() || found->second.until <= coarse_clock::now()) return nullptr;
+  return &found->second;
+}
+
+std::shared_ptr<const file> file_cache::find(const std::string& path) const noexcept {
+  const entry* const known = find_entry(path);
+  return known != nullptr ? known->opened : nullptr;
+}
+
+bool file_cache::knows_missing(const std::string& path) const noexcept {
+  const entry* const known = find_entry(path);
+  return known != nullptr && !known->opened;
 }
 
 void file_cache::keep(const std::string& path, std::shared_ptr<const file> opened) {

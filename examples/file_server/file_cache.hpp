@@ -23,7 +23,9 @@ class file_cache {
 
   /// Null where it has not been opened lately.
   std::shared_ptr<const file> find(const std::string& path) const noexcept;
-  /// Remembers it, if there is room.
+  /// Whether it has lately been found not to be there.
+  bool knows_missing(const std::string& path) const noexcept;
+  /// Remembers it, if there is room; null for one that is not there.
   void keep(const std::string& path, std::shared_ptr<const file> opened);
   void clear() noexcept { entries_.clear(); }
 
@@ -32,6 +34,9 @@ class file_cache {
     std::shared_ptr<const file> opened;
     coarse_clock::time_point until;
   };
+
+  /// Null where nothing is known.
+  const entry* find_entry(const std::string& path) const noexcept;
 
   /// Forgets those whose time is over, for as long as there are any.
   zc::task<> expire();

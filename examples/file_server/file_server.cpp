@@ -116,7 +116,8 @@ void serve(const arguments& given) {
                      .limits = given.limits,
                      .cached_files = room.kept_by_thread,
                      .log = given.access_log ? &log : nullptr,
-                     .accept_proxy = given.accept_proxy};
+                     .accept_proxy = given.accept_proxy,
+                     .content = given.content};
   file_program program(all, root, log);
   server::run("file_server", program, given.server, room);
 }

@@ -12,6 +12,7 @@ struct manner {
   std::string_view date;  // now, as an IMF-fixdate
   bool http_1_1 = true;   // the client's version
   bool keep_alive = false;
+  std::string_view extra_fields = {};  // whole lines, for what is no error
 };
 
 /// An answer's head, field by field.
@@ -22,6 +23,7 @@ class head {
     if (!how.keep_alive) field("Connection", "close");
     // What HTTP/1.1 takes for granted.
     if (how.keep_alive && !how.http_1_1) field("Connection", "keep-alive");
+    if (!is_error(code)) to_.add(how.extra_fields);
   }
 
   template <class... Parts>

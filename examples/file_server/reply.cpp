@@ -48,14 +48,17 @@ reply decide(const request& asked, const description& of, seconds now) {
 
 std::size_t add_short_reply(text& to, status code, const manner& how, bool head_only) {
   const std::string_view phrase = to_string(code);
-  head top(to, code, how);
-  if (code == status::method_not_allowed) top.field("Allow", "GET, HEAD");
-  top.field("Content-Type", "text/plain; charset=utf-8");
-  top.field("Content-Length", phrase.size() + 1);
-  top.end();
+  add_page_head(to, code, "text/plain; charset=utf-8", phrase.size() + 1, how);
   if (head_only) return 0;
   to.add(phrase, '\n');
   return phrase.size() + 1;
+}
+
+void add_page_head(text& to, status code, std::string_view type, std::uint64_t nbytes,
+                   const manner& how) {
+  head top(to, code, how);
+  if (code == status::method_not_allowed) top.field("Allow", "GET, HEAD");
+  top.field("Content-Type", type).field("Content-Length", nbytes).end();
 }
 
 void add_redirect(text& to, const target& asked, const manner& how) {
@@ -75,6 +78,10 @@ void add_file_head(text& to, const reply& what, const description& of, const man
     add_date(to, of.modified);
     to.add("\r\n");
     top.field("ETag", of.etag);
+    if (of.varies) top.field("Vary", "Accept-Encoding");
+  };
+  const auto encoded = [&] {
+    if (!of.encoding.empty()) top.field("Content-Encoding", of.encoding);
   };
   const std::span<const byte_range> parts = what.ranges.parts();
   switch (what.code) {
@@ -93,11 +100,13 @@ void add_file_head(text& to, const reply& what, const description& of, const man
         top.field("Content-Type", of.type).field("Content-Length", parts.front().size());
         add_content_range(to, parts.front(), of.size);
       }
+      encoded();
       dated();
       break;
     default:
       top.field("Content-Type", of.type).field("Content-Length", of.size);
       top.field("Accept-Ranges", "bytes");
+      encoded();
       dated();
       break;
   }

@@ -19,6 +19,8 @@ struct description {
   std::string_view etag;
   std::uint64_t size;
   seconds modified;
+  std::string_view encoding = {};  // how it is compressed, if it is
+  bool varies = false;             // with what encodings a client takes
 };
 
 /// What to answer a request for a file that is there.
@@ -33,6 +35,11 @@ reply decide(const request& asked, const description& of, seconds now);
 /// Adds an answer without a file: its head, and but for `head_only` a line that says the same.
 /// How long that line is.
 std::size_t add_short_reply(text& to, status code, const manner& how, bool head_only);
+
+/// Adds the head of an answer whose body is a page of `nbytes`, as it is: an error's, or one that
+/// is made for it.
+void add_page_head(text& to, status code, std::string_view type, std::uint64_t nbytes,
+                   const manner& how);
 
 /// Where a directory is, for who left its `/` out.
 void add_redirect(text& to, const target& asked, const manner& how);

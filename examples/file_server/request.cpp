@@ -139,6 +139,9 @@ class head_parser final : public http::basic_parser<true> {
       case http::field::range:
         take_once(into_.range, value, error);
         break;
+      case http::field::accept_encoding:
+        into_.accept_encoding.add(value);
+        break;
       case http::field::referer:
         into_.referer = value;
         break;

@@ -48,6 +48,8 @@ struct request {
   std::optional<std::string_view> if_range;
   std::optional<std::string_view> range;
 
+  list_field accept_encoding;
+
   /// For the log alone: empty where there is none.
   std::string_view referer;
   std::string_view user_agent;

@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "access_log.hpp"
+#include "content_options.hpp"
 #include "root.hpp"
 
 namespace file_server {
@@ -22,6 +23,7 @@ struct settings {
   std::size_t cached_files = 0;     // of each thread: see tree
   const access_log* log = nullptr;  // null: there is none
   bool accept_proxy = false;        // connections begin with a PROXY header
+  content_options content = {};
 };
 
 }  // namespace file_server

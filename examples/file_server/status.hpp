@@ -27,6 +27,8 @@ enum class status : std::uint16_t {
   http_version_not_supported = 505,
 };
 
+constexpr bool is_error(status what) noexcept { return static_cast<int>(what) >= 400; }
+
 /// The code and the phrase: `404 Not Found`.
 std::string_view to_string(status what) noexcept;
 

@@ -56,4 +56,12 @@ zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& 
   }
 }
 
+zc::task<std::shared_ptr<const file>> tree::open_if_there(const std::string& path) {
+  if (cache_.knows_missing(path)) co_return nullptr;
+  zc::result<std::shared_ptr<const file>> opened = co_await open(path);
+  if (opened && (*opened)->is == file::kind::regular) co_return std::move(*opened);
+  if (opened.error() == std::errc::no_such_file_or_directory) cache_.keep(path, nullptr);
+  co_return nullptr;
+}
+
 }  // namespace file_server

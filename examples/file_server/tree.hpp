@@ -24,6 +24,10 @@ class tree {
   /// resumes.
   zc::task<zc::result<std::shared_ptr<const file>>> open(const std::string& path);
 
+  /// The same for a file that may well not be there: null where it is not, or is not regular. That
+  /// is remembered, too.
+  zc::task<std::shared_ptr<const file>> open_if_there(const std::string& path);
+
  private:
   zc::task<bool> look_at_root();
 

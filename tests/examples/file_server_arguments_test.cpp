@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <map>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -48,9 +50,76 @@ TEST_CASE("file_server: what is not said is as in the help") {
   const file_server::explanation help = explained({"--help"});
   CHECK(help.exit_code == 0);
   CHECK(help.err.empty());
-  for (const char* const each : {"--root", "--listen", "--idle-timeout", "60", "10", "30"}) {
+  CHECK(given.content.index_names == std::vector<std::string>{"index.html"});
+  CHECK_FALSE(given.content.list);
+  CHECK_FALSE(given.content.precompressed);
+  CHECK(given.content.extra_fields.empty());
+  CHECK(given.content.error_pages.empty());
+  for (const char* const each :
+       {"--root", "--listen", "--idle-timeout", "60", "10", "30", "--index", "index.html", "--list",
+        "--precompressed", "--cache-control", "--header", "--error-page", "--log-file",
+        "--log-format", "16 ranges"}) {
     CAPTURE(each);
     CHECK(help.out.find(each) != help.out.npos);
+  }
+}
+
+TEST_CASE("file_server: what is said about content is checked") {
+  using file_server::status;
+  const auto given = std::get<file_server::arguments>(parse({"--root",
+                                                             "d",
+                                                             "--listen",
+                                                             ":80",
+                                                             "--index",
+                                                             "a",
+                                                             "--index",
+                                                             "b.html",
+                                                             "--list",
+                                                             "--precompressed",
+                                                             "--cache-control",
+                                                             "no-cache",
+                                                             "--header",
+                                                             "X-A:  b: c ",
+                                                             "--error-page",
+                                                             "404=/a%20b/../c.html",
+                                                             "--access-log",
+                                                             "--log-format",
+                                                             "json",
+                                                             "--log-file",
+                                                             "log"}));
+  CHECK(given.content.index_names == std::vector<std::string>{"a", "b.html"});
+  CHECK(given.content.list);
+  CHECK(given.content.precompressed);
+  CHECK(given.content.extra_fields == "Cache-Control: no-cache\r\nX-A: b: c\r\n");
+  CHECK(given.content.error_pages == std::map<status, std::string>{{status::not_found, "c.html"}});
+  CHECK(given.log_format == file_server::log_format::json);
+  CHECK(given.log_file == "log");
+  const std::string long_value = "A: " + std::string(10'000, 'a');
+  for (const words& each : {words{"--index", "a/b"},
+                            words{"--index", ".."},
+                            words{"--index", ""},
+                            words{"--header", "no colon"},
+                            words{"--header", ": value"},
+                            words{"--header", "A b: c"},
+                            words{"--header", "A: b\r\nC: d"},
+                            words{"--header", "content-length: 1"},
+                            words{"--header", "Transfer-Encoding: chunked"},
+                            words{"--header", long_value.c_str()},
+                            words{"--cache-control", "a\nb"},
+                            words{"--error-page", "404"},
+                            words{"--error-page", "404=lost"},
+                            words{"--error-page", "404=/"},
+                            words{"--error-page", "404=/../a"},
+                            words{"--error-page", "x=/a"},
+                            words{"--error-page", "200=/a"},
+                            words{"--error-page", "416=/a"},
+                            words{"--log-format", "json"},
+                            words{"--access-log", "--log-format", "xml"},
+                            words{"--log-file", "log"}}) {
+    words all{"--root", "d", "--listen", ":80"};
+    all.insert(all.end(), each.begin(), each.end());
+    CAPTURE(each.back());
+    CHECK_FALSE(explained(all).err.empty());
   }
 }
 
