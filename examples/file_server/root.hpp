@@ -45,7 +45,7 @@ class root {
 
   /// Whether it is time to look().
   bool is_due() const noexcept { return !now_ || heard_ != named_.wanted() || age() >= lifetime; }
-  /// Whether it can be another one than now().
+  /// Whether that was long enough ago for another look.
   bool may_be_another() const noexcept { return age() >= shortest_lifetime; }
 
   /// Looks what the path names. True where that is another directory than before.
@@ -53,7 +53,7 @@ class root {
 
  private:
   static constexpr std::chrono::milliseconds lifetime{900};  // with what else takes time, a second
-  static constexpr std::chrono::milliseconds shortest_lifetime{20};
+  static constexpr std::chrono::milliseconds shortest_lifetime{5};
 
   coarse_clock::time_point::duration age() const noexcept {
     return coarse_clock::now() - looked_at_;

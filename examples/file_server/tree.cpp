@@ -22,13 +22,17 @@ bool is_out_of_descriptors(std::error_code error) noexcept {
 
 }  // namespace
 
-zc::task<bool> tree::look_at_root() {
+zc::task<> tree::look_at_root() {
   const bool changed = co_await root_.look();
   if (changed) cache_.clear();
-  co_return changed;
 }
 
-zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& path) {
+bool tree::is_root(const root::directory& one) const noexcept {
+  return root_.now() && *root_.now() == one;
+}
+
+zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& path,
+                                                             bool insists) {
   if (root_.is_due()) co_await look_at_root();
   std::shared_ptr<const file> known = cache_.find(path);
   if (known) co_return known;
@@ -39,8 +43,7 @@ zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& 
     zc::result<file> opened = co_await open_below((*root)->get(), path);
     if (opened) {
       known = std::make_shared<const file>(std::move(*opened));
-      const bool is_of_now = root_.now() && *root_.now() == *root;
-      if (is_of_now && known->is == file::kind::regular) cache_.keep(path, known);
+      if (is_root(*root) && known->is == file::kind::regular) cache_.keep(path, known);
       co_return known;
     }
     // Who holds one gives it back soon: see server::descriptor_needs.
@@ -48,17 +51,16 @@ zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& 
       co_await zc::sleep_for(descriptor_pause);
       continue;
     }
-    // It may be in what the root is now: not found is what nobody should hear of a file that is,
-    // and was, there.
-    if (!root_.may_be_another()) co_return opened.error();
-    const bool moved = co_await look_at_root();
-    if (!moved) co_return opened.error();
+    // It may be in what the root is now: nobody should hear of a file that was there, and is, that
+    // it is not.
+    if (insists && root_.may_be_another()) co_await look_at_root();
+    if (is_root(*root)) co_return opened.error();
   }
 }
 
 zc::task<std::shared_ptr<const file>> tree::open_if_there(const std::string& path) {
   if (cache_.knows_missing(path)) co_return nullptr;
-  zc::result<std::shared_ptr<const file>> opened = co_await open(path);
+  zc::result<std::shared_ptr<const file>> opened = co_await open(path, false);
   if (opened && (*opened)->is == file::kind::regular) co_return std::move(*opened);
   if (opened.error() == std::errc::no_such_file_or_directory) cache_.keep(path, nullptr);
   co_return nullptr;

@@ -22,14 +22,19 @@ class tree {
 
   /// Opens what `path` names, as open_below() does, or has it from before. `path` lives until it
   /// resumes.
-  zc::task<zc::result<std::shared_ptr<const file>>> open(const std::string& path);
+  zc::task<zc::result<std::shared_ptr<const file>>> open(const std::string& path) {
+    return open(path, true);
+  }
 
   /// The same for a file that may well not be there: null where it is not, or is not regular. That
   /// is remembered, too.
   zc::task<std::shared_ptr<const file>> open_if_there(const std::string& path);
 
  private:
-  zc::task<bool> look_at_root();
+  /// `insists`: on what is not there, looks whether the root has moved.
+  zc::task<zc::result<std::shared_ptr<const file>>> open(const std::string& path, bool insists);
+  zc::task<> look_at_root();
+  bool is_root(const root::directory& one) const noexcept;
 
   root root_;
   file_cache cache_;
