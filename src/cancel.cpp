@@ -2,6 +2,8 @@
 
 #include <system_error>
 
+#include "zc/detail/scheduler.hpp"
+
 namespace zc::detail {
 
 bool is_cancellation(const std::exception_ptr& error) noexcept {
@@ -15,6 +17,7 @@ bool is_cancellation(const std::exception_ptr& error) noexcept {
 }
 
 cancel_scope::~cancel_scope() {
+  scheduler::leave_scope(*this);
   while (first_ != nullptr) first_->leave();
 }
 

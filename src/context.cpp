@@ -20,6 +20,6 @@ scope& context::background_scope() { return loop_->background(); }
 
 void context::stop() noexcept { loop_->stop(); }
 
-counters context::counters() const noexcept { return loop_->counted(); }
+counters context::counters() const { return loop_->counted(); }
 
 }  // namespace zc

@@ -12,6 +12,7 @@
 #include "own_descriptor.hpp"
 #include "signal_mask.hpp"
 #include "thread_cancel.hpp"
+#include "zc/detail/precondition.hpp"
 
 namespace zc::detail {
 
@@ -92,19 +93,33 @@ loop::loop(const context_options& options)
 // and their memory is the kernel's: it must not be freed. Then this ends the program.
 // NOLINTNEXTLINE(bugprone-exception-escape)
 loop::~loop() {
-  if (!background_) return;
-  bind_to_this_thread();  // it may never have run
-  const signal_mask quiet;
-  const running_here here(*this);
+  if (running()) precondition_broken("zc::context: destroyed while it runs");
+  if (background_ && background_->running() > 0 && !on_own_thread()) {
+    precondition_broken(
+        "zc::context: destroyed on another thread than ran it, with tasks that have not ended");
+  }
   while (background_) background_.reset();  // its tasks may spawn in their last moments
+  if (spawned() > 0) {
+    precondition_broken("zc::context: destroyed before a zc::scope whose tasks have not ended");
+  }
+  if (armed_ > 0) {
+    precondition_broken("zc::context: destroyed before an acceptor or recv_stream that it fills");
+  }
 }
 
 scope& loop::background() {
+  if (!on_own_thread()) {
+    throw std::logic_error(
+        "zc::context::spawn: this context belongs to the thread that ran it first");
+  }
   if (!background_) background_.reset(new scope(*this));
   return *background_;
 }
 
-counters loop::counted() const noexcept {
+counters loop::counted() const {
+  if (!on_own_thread() && running()) {
+    throw std::logic_error("zc::context::counters: this context is running on another thread");
+  }
   counters now = counters_;
   now.pipes_lent = static_cast<std::uint32_t>(pipes_.lent());
   now.pipes_idle = static_cast<std::uint32_t>(pipes_.idle());
@@ -118,20 +133,36 @@ std::span<std::byte> loop::scratch() noexcept {
 
 recv_pool* loop::recv_buffers() noexcept {
   if (!recv_buffers_) {
-    recv_buffers_.reset(recv_pool::make(ring_, recv_buffer_count_, recv_buffer_bytes_));
+    recv_buffers_.reset(recv_pool::make(*this, ring_, recv_buffer_count_, recv_buffer_bytes_));
   }
   return recv_buffers_.get();
 }
 
+bool loop::on_own_thread() const noexcept {
+  if (current() == this) return true;
+  const pid_t owner = owner_.load(std::memory_order_relaxed);
+  return owner == 0 || owner == ::gettid();
+}
+
 void loop::bind_to_this_thread() {
-  if (owner_ == 0) {
-    ring_.enable();
-    owner_ = ::gettid();
-  }
-  if (owner_ != ::gettid()) {
+  if (!on_own_thread()) {
     throw std::logic_error(
         "zc::context::run: this context belongs to the thread that ran it first");
   }
+  if (owner_.load(std::memory_order_relaxed) != 0) return;
+  ring_.enable();
+  owner_.store(::gettid(), std::memory_order_relaxed);
+}
+
+void loop::drain(const cancel_scope& members, const std::size_t& running) {
+  if (current() == this) {
+    scheduler::drain(members, running);
+    return;
+  }
+  bind_to_this_thread();  // it may never have run
+  const thread_cancel_postponed whole;
+  const signal_mask quiet;
+  scheduler::drain(members, running);
 }
 
 // The limit is the safety net behind polling before each splice.
@@ -143,7 +174,7 @@ void loop::limit_workers() noexcept {
 
 void loop::run(promise_base& work) {
   bind_to_this_thread();
-  if (run_ != nullptr || scheduler::current() == this) {
+  if (running()) {
     throw std::logic_error("zc::context::run: this context is running already");
   }
   const thread_cancel_postponed whole;
@@ -164,6 +195,7 @@ void loop::run(promise_base& work) {
   // A kernel worker can let go of an op's files after its completion, and then it takes this thread
   // to do so: nobody may enter the ring again for long, and a peer would wait for its end of file.
   ring_.enter(ring::do_not_wait);
+  all_suspended();
   if (background_ && background_->error_) {
     const std::exception_ptr first = background_->error_;
     // A cancelled scope stays so. Its tasks end here; what they make of it is not for a later run.

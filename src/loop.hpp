@@ -40,18 +40,24 @@ class loop final : public scheduler {
   timers& clock() noexcept { return timers_; }
   page_cache& cache() noexcept { return cache_; }
   counters& count() noexcept { return counters_; }
-  counters counted() const noexcept;
+  /// Throws std::logic_error on a wrong thread.
+  counters counted() const;
 
   /// Memory for bytes on their way from one system call to the next: nothing in it outlives a
   /// suspension. Empty where there is none to be had.
   std::span<std::byte> scratch() noexcept;
   /// What streams receive into; null where there is no memory for it.
   recv_pool* recv_buffers() noexcept;
+  /// Of multishot ops, which no task owns.
+  void count_armed(int change) noexcept { armed_ += change; }
   off_threads& file_threads() noexcept { return file_threads_; }
   detail::name_threads& name_threads() noexcept { return name_threads_; }
+  /// For tasks beside those of run(). Throws std::logic_error on a wrong thread.
   scope& background();
 
   void run(promise_base& work);
+  bool on_own_thread() const noexcept override;
+  void drain(const cancel_scope& members, const std::size_t& running) override;
   void stop() noexcept;
 
  private:
@@ -78,8 +84,10 @@ class loop final : public scheduler {
   off_threads file_threads_{*this, "zc-files"};
   detail::name_threads name_threads_;
   std::atomic<bool> stop_wanted_{false};
-  pid_t owner_ = 0;  // the kernel's thread id: std::thread::id is soon used again
+  // The kernel's thread id: std::thread::id is soon used again. Others may ask.
+  std::atomic<pid_t> owner_{0};
   current_run* run_ = nullptr;
+  int armed_ = 0;
   std::unique_ptr<scope> background_;
 };
 

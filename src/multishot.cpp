@@ -1,13 +1,14 @@
 #include "zc/detail/multishot.hpp"
 
-#include <cassert>
-
+#include "here.hpp"
 #include "loop.hpp"
+#include "zc/detail/precondition.hpp"
 
 namespace zc::detail {
 
 bool multishot::wait::start(resumable& waiter) noexcept {
   const environment& env = waiter.env;
+  require_here(env.where);
   resumed_ = false;  // each may be awaited again
   cancelled_ = false;
   if (env.cancel->requested()) {
@@ -16,9 +17,13 @@ bool multishot::wait::start(resumable& waiter) noexcept {
     env.where->post(waiter);
     return true;
   }
+  if (on_.waiting_ != nullptr) {
+    precondition_broken("zc: a second coroutine waits in next() of an acceptor or recv_stream");
+  }
+  if (on_.unfinished() && on_.where_ != env.where) {
+    precondition_broken("zc: an acceptor or recv_stream of another context is waited for");
+  }
   if (on_.has_some()) return false;
-  assert(on_.waiting_ == nullptr && "one coroutine waits at a time");
-  assert((on_.where_ == nullptr || on_.where_ == env.where) && "it belongs to one context");
   waiter_ = &waiter;
   on_.waiting_ = this;
   on_.where_ = env.where;
@@ -51,23 +56,39 @@ void multishot::wait::resume() noexcept {
 void multishot::arm() noexcept {
   if (unfinished()) return;
   cancel_wanted_ = false;
+  loop::of(*where_).count_armed(1);
   loop::of(*where_).ops().submit(*this);
 }
 
+void multishot::withdraw() noexcept {
+  loop::of(*where_).count_armed(-1);
+  loop::of(*where_).ops().withdraw(*this);
+}
+
 void multishot::ended() noexcept {
+  loop::of(*where_).count_armed(-1);
   if (waiting_ != nullptr && !has_some()) arm();
 }
 
 void multishot::disarm() noexcept {
   if (stage_ == stage::queued) {
-    loop::of(*where_).ops().withdraw(*this);
+    withdraw();
   } else if (stage_ == stage::in_kernel) {
     loop::of(*where_).ops().cancel(*this);
   }
 }
 
 void multishot::stop() {
-  if (unfinished()) loop::of(*where_).ops().abandon(*this);
+  if (!unfinished()) return;
+  if (!where_->on_own_thread()) {
+    precondition_broken(
+        "zc: an acceptor or recv_stream destroyed on another thread than its context's");
+  }
+  if (stage_ == stage::queued) {
+    withdraw();
+  } else {
+    loop::of(*where_).ops().abandon(*this);
+  }
 }
 
 }  // namespace zc::detail

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "here.hpp"
 #include "loop.hpp"
 
 namespace zc::detail {
@@ -16,6 +17,7 @@ void operation::cancel() noexcept { loop::of(*where_).ops().cancel(*this); }
 void operation::start(resumable& waiter) {
   if (unfinished()) throw std::logic_error("zc::op: awaited while it is in flight");
   const environment& env = waiter.env;
+  require_here(env.where);
   cancel_wanted_ = false;  // of an earlier time
   if (cancellable_ && env.cancel->requested()) {
     env.cancel->observe();

@@ -6,7 +6,9 @@
 #include <bit>
 #include <new>
 
+#include "here.hpp"
 #include "ring.hpp"
+#include "zc/detail/precondition.hpp"
 
 namespace zc::detail {
 
@@ -25,9 +27,9 @@ malloced<io_uring_buf_ring> allocate_queue(std::uint32_t entries, std::size_t pa
   return malloced<io_uring_buf_ring>(static_cast<io_uring_buf_ring*>(memory));
 }
 
-recv_pool* recv_pool::make(ring& kernel, std::uint32_t buffers,
+recv_pool* recv_pool::make(scheduler& where, ring& kernel, std::uint32_t buffers,
                            std::uint32_t buffer_bytes) noexcept {
-  auto* const pool = new (std::nothrow) recv_pool(kernel, std::max(buffer_bytes, 1u));
+  auto* const pool = new (std::nothrow) recv_pool(where, kernel, std::max(buffer_bytes, 1u));
   if (pool != nullptr && !pool->provide(std::min(buffers, most_buffers))) {
     pool->queue_.reset();
     pool->buffers_.reset();
@@ -91,6 +93,10 @@ recv_buffer* recv_pool::take() noexcept {
 
 void recv_pool::give(recv_buffer& buffer) noexcept {
   recv_pool& pool = *buffer.from;
+  if (pool.kernel_ != nullptr && current_scheduler != &pool.where_ &&
+      !pool.where_.on_own_thread()) {
+    precondition_broken("zc::received: destroyed on another thread than its context's");
+  }
   --pool.lent_;
   if (buffer.provided) {
     if (pool.kernel_ != nullptr) pool.hand_over(buffer);

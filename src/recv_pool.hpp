@@ -31,7 +31,8 @@ malloced<io_uring_buf_ring> allocate_queue(std::uint32_t entries, std::size_t pa
 class recv_pool {
  public:
   /// Null where there is no memory. Without provided buffers where the kernel has none.
-  static recv_pool* make(ring& kernel, std::uint32_t buffers, std::uint32_t buffer_bytes) noexcept;
+  static recv_pool* make(scheduler& where, ring& kernel, std::uint32_t buffers,
+                         std::uint32_t buffer_bytes) noexcept;
 
   /// Its context ends.
   struct end {
@@ -51,15 +52,16 @@ class recv_pool {
   static void give(recv_buffer& buffer) noexcept;
 
  private:
-  recv_pool(ring& kernel, std::uint32_t buffer_bytes) noexcept
-      : kernel_(&kernel), buffer_bytes_(buffer_bytes) {}
+  recv_pool(scheduler& where, ring& kernel, std::uint32_t buffer_bytes) noexcept
+      : where_(where), kernel_(&kernel), buffer_bytes_(buffer_bytes) {}
   ~recv_pool();
 
   bool provide(std::uint32_t buffers) noexcept;
   void hand_over(const recv_buffer& buffer) noexcept;
   void end_if_unused() noexcept;
 
-  ring* kernel_;  // null once it has gone
+  scheduler& where_;  // gone with kernel_
+  ring* kernel_;      // null once it has gone
   std::uint32_t buffer_bytes_;
   std::uint32_t entries_ = 0;  // of the kernel's queue of buffers
   std::uint32_t provided_ = 0;

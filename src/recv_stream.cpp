@@ -43,7 +43,7 @@ recv_stream::~recv_stream() {
 }
 
 void recv_stream::prepare(io_uring_sqe& sqe) noexcept {
-  if (pool_ == nullptr) pool_ = detail::loop::of(where()).recv_buffers();
+  pool_ = detail::loop::of(where()).recv_buffers();  // it may be in another context by now
   const bool found_nothing = std::exchange(found_nothing_, false);
   polls_ = pool_ == nullptr || std::exchange(no_buffer_, false) || !pool_->kernel_has_some();
   // Another poll would find the same again, at once: what waits for bytes and nothing else needs

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "here.hpp"
 #include "thread_cancel.hpp"
 #include "zc/with_stop.hpp"
 
@@ -43,6 +44,7 @@ class failure {
 void detail::run_on(std::size_t threads, const std::function<task<>(std::size_t)>& make,
                     const context_options& options) {
   if (threads == 0) throw std::invalid_argument("zc::run_on: no threads");
+  if (current_scheduler != nullptr) throw std::logic_error("zc::run_on: called inside of a task");
   const thread_cancel_postponed whole;  // it joins the others
   failure failed;
   const auto run_one = [&](std::size_t index) noexcept {

@@ -1,6 +1,8 @@
 #include "zc/detail/scheduler.hpp"
 
+#include "here.hpp"
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/precondition.hpp"
 
 namespace zc::detail {
 
@@ -12,13 +14,34 @@ constexpr unsigned max_hops = 50;
 
 constexpr unsigned turn_limit_late = 16;
 
-// The one thread-local of the library: zc::scope::spawn() is an ordinary call, so no awaiting
-// coroutine hands it a context.
-thread_local scheduler* current_scheduler = nullptr;
-
 }  // namespace
 
+constinit thread_local scheduler* current_scheduler = nullptr;
+
+void resumed_elsewhere() noexcept {
+  precondition_broken(
+      "zc::task: one was resumed outside of its context's run: an awaitable that is not zc's is to "
+      "resume it on the thread of its context, while that runs");
+}
+
 scheduler* scheduler::current() noexcept { return current_scheduler; }
+
+void scheduler::require_here() const noexcept { detail::require_here(this); }
+
+bool scheduler::has_on_stack(const cancel_scope& members) noexcept {
+  if (current_scheduler == nullptr) return false;
+  const running_here* at = current_scheduler->level_.load(std::memory_order_relaxed);
+  while (at != nullptr && !members.contains(at->scope_)) at = at->outer_level_;
+  return at != nullptr;
+}
+
+void scheduler::leave_scope(const cancel_scope& ending) noexcept {
+  if (current_scheduler == nullptr) return;
+  running_here* at = current_scheduler->level_.load(std::memory_order_relaxed);
+  for (; at != nullptr; at = at->outer_level_) {
+    if (at->scope_ == &ending) at->scope_ = ending.scope();
+  }
+}
 
 void* scheduler::new_frame(std::size_t size) {
   return current_scheduler != nullptr ? current_scheduler->frames_.take(size)
@@ -33,11 +56,19 @@ void scheduler::delete_frame(void* frame, std::size_t size) noexcept {
   }
 }
 
-scheduler::running_here::running_here(scheduler& self) noexcept : outer_(current_scheduler) {
+scheduler::running_here::running_here(scheduler& self) noexcept
+    : self_(self),
+      outer_(current_scheduler),
+      outer_level_(outer_ != nullptr ? outer_->level_.load(std::memory_order_relaxed) : nullptr),
+      before_(self.level_.load(std::memory_order_relaxed)) {
+  self.level_.store(this, std::memory_order_relaxed);
   current_scheduler = &self;
 }
 
-scheduler::running_here::~running_here() { current_scheduler = outer_; }
+scheduler::running_here::~running_here() {
+  self_.level_.store(before_, std::memory_order_relaxed);
+  current_scheduler = outer_;
+}
 
 std::coroutine_handle<> scheduler::hop_to(resumable& who) noexcept {
   if (++hops_ < max_hops) return who.handle;
@@ -61,8 +92,12 @@ void scheduler::forget(resumable& who) noexcept {
 inline void scheduler::resume(resumable& who) {
   hops_ = 0;
   who.posted = false;
+  level_.load(std::memory_order_relaxed)->scope_ = who.env.cancel;
   who.handle.resume();
-  while (resumable* finished = retired_.pop()) finished->handle.destroy();
+  while (resumable* finished = retired_.pop()) {
+    all_suspended();
+    finished->handle.destroy();
+  }
 }
 
 void scheduler::run_ready() {
@@ -83,6 +118,7 @@ void scheduler::run_ready() {
 }
 
 void scheduler::drain(const cancel_scope& members, const std::size_t& running) {
+  const running_here level(*this);
   while (running > 0) {
     // Everything stays in the two queues while a member runs, so that forget() finds it there.
     batch_.append(ready_);
@@ -122,6 +158,7 @@ void scheduler::forget_remote(remote_call& call) noexcept {
 }
 
 void scheduler::run_remote() {
+  all_suspended();
   for (;;) {
     remote_call* call = nullptr;
     {

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "own_descriptor.hpp"
+#include "zc/detail/precondition.hpp"
 #include "zc/op/poll.hpp"
 
 namespace zc {
@@ -31,10 +32,16 @@ signals::signals(std::initializer_list<int> which) {
   const sigset_t all = set_of(which);
   fd_ = detail::own_descriptor(fd(::signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK)));
   if (!fd_) throw std::system_error(errno, std::system_category(), "zc::signals: signalfd");
+  thread_ = ::pthread_self();
   pthread_sigmask(SIG_BLOCK, &all, &before_);
 }
 
-signals::~signals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+signals::~signals() {
+  if (::pthread_equal(thread_, ::pthread_self()) == 0) {
+    detail::precondition_broken("zc::signals: destroyed on another thread than made it");
+  }
+  pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+}
 
 // Not op::read: Linux 6.1 has the ring try a signalfd in non-blocking mode only once.
 task<int> signals::next() {

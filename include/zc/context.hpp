@@ -45,12 +45,14 @@ struct context_options {
 /// The loop: one io_uring and the thread that runs it.
 ///
 /// Everything but stop() belongs to one thread: the first that calls run() (construction may be
-/// elsewhere). While run() runs, SIGPIPE and SIGXFSZ are blocked in that thread, so that a dead
-/// peer or a file-size limit is an error code; a child forked meanwhile inherits that mask and may
-/// want to unblock them before it executes another program. For what may block and io_uring has no
-/// op for, a context starts up to two threads when first needed ("zc-files": from file to file);
-/// all signals are blocked in them, they end when idle for some seconds, and with it. A context
-/// does not survive fork(2): the child must not use it. Needs Linux 6.1; see capabilities().
+/// elsewhere). On another, run() and spawn() throw std::logic_error. While run() runs, SIGPIPE and
+/// SIGXFSZ are blocked in that thread, so that a dead peer or a file-size limit is an error code; a
+/// child forked meanwhile inherits that mask and may want to unblock them before it executes
+/// another program. For what may block and io_uring has no op for, a context starts up to two
+/// threads when first needed ("zc-files": from file to file); all signals are blocked in them, they
+/// end when idle for some seconds, and with it. A pthread_cancel(3) acts after run() has returned:
+/// to end that, stop(). A context does not survive fork(2): the child must not use it. Needs
+/// Linux 6.1; see capabilities().
 class context final {
  public:
   /// Throws std::system_error when io_uring is not to be had; its text says why and what to do.
@@ -58,8 +60,9 @@ class context final {
   context(const context&) = delete;
   context& operator=(const context&) = delete;
 
-  /// Cancels the tasks that spawn() left unfinished and runs them to their end. With such tasks it
-  /// must be on the thread that ran the context: on another, it ends the program.
+  /// Cancels the tasks that spawn() left unfinished and runs them to their end. With such tasks on
+  /// another thread than the one that ran the context it ends the program, with a sentence on
+  /// stderr; so it does inside of its own run(), and before a scope whose tasks have not ended.
   ~context();
 
   /// Runs `work` to its end and returns its value, or throws its exception. Other tasks of this
@@ -73,7 +76,7 @@ class context final {
   /// Starts `work` in the background: it makes progress during run(). Its value is dropped. Its
   /// exception cancels the other background tasks and the current or next run(), which throws it.
   /// As in scope::spawn(), `work` is a task, something else to await, or a callable that gives one,
-  /// which is kept until that has ended.
+  /// which is kept until that has ended. Throws std::logic_error on a wrong thread.
   template <class Work>
     requires detail::awaitable<Work> || detail::gives_awaitable<Work>
   void spawn(Work&& work) {
@@ -87,8 +90,8 @@ class context final {
   /// as long as the context lives.
   void stop() noexcept;
 
-  /// What its transfers have done so far. On the context's thread.
-  zc::counters counters() const noexcept;
+  /// What its transfers have done so far. Throws std::logic_error while another thread runs it.
+  zc::counters counters() const;
 
  private:
   friend class detail::loop;

@@ -24,7 +24,7 @@ void run_on(std::size_t threads, const std::function<task<>(std::size_t)>& make,
 /// To stop them all, share a std::stop_source and use with_stop() in each.
 ///
 /// The threads begin with the signals blocked that the caller has blocked: make zc::signals first.
-/// Throws std::invalid_argument for no threads. Not from inside a task.
+/// Throws std::invalid_argument for no threads, std::logic_error inside of a task.
 template <class Factory>
 void run_on(std::size_t threads, Factory factory, context_options options = {}) {
   detail::run_on(

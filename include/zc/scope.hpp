@@ -21,7 +21,9 @@ class loop;
 /// A nursery: tasks spawned in it run beside the coroutine that owns it, and none outlives it.
 ///
 /// When a task throws, the others are cancelled, and join() rethrows the first exception. Make it
-/// inside a task; not thread-safe.
+/// inside a task; not thread-safe. It ends before its context does, on the context's thread, and
+/// not in one of its own tasks, which it would await for ever: where it does, or another thread
+/// cancels it, with tasks that have not ended, the program ends with a sentence on stderr.
 class scope final : private detail::joiner {
  public:
   /// The context is that of the coroutine that calls spawn().
@@ -29,12 +31,14 @@ class scope final : private detail::joiner {
   scope(const scope&) = delete;
   scope& operator=(const scope&) = delete;
 
-  /// Cancels the tasks that have not ended and runs them, and nothing else, until they have. Their
-  /// exceptions are dropped: join() is how to hear of them.
+  /// Cancels the tasks that have not ended and runs them, and nothing else, until they have: one
+  /// that goes on for ever although its awaits say ECANCELED holds up the rest of the context.
+  /// Their exceptions are dropped: join() is how to hear of them.
   ~scope();
 
   /// Starts `work`, a task or whatever else can be awaited, the next time round the loop. Its value
-  /// is dropped: into() keeps it. Throws std::logic_error outside of a running context.
+  /// is dropped: into() keeps it. Throws std::logic_error outside of a running context, and in
+  /// another one than that of the tasks that have not ended.
   template <detail::awaitable Work>
   void spawn(Work&& work) {
     auto child = detail::to_task(std::forward<Work>(work));
@@ -52,17 +56,15 @@ class scope final : private detail::joiner {
 
   /// Requests that every task in the scope, present or future, be cancelled. That they end with
   /// ECANCELED is then no news: join() does not rethrow it.
-  void cancel() noexcept {
-    cancelled_by_owner_ = true;
-    cancel_.request();
-  }
+  void cancel() noexcept;
 
   /// How many spawned tasks have not ended.
   std::size_t running() const noexcept { return running_; }
 
   /// Resumes when every spawned task has ended; rethrows the first exception among them. Cancelling
   /// the awaiting coroutine cancels the tasks. More can be spawned afterwards; in a scope that has
-  /// been cancelled they are cancelled from the start.
+  /// been cancelled they are cancelled from the start. One coroutine at a time, of the tasks'
+  /// context, or it throws std::logic_error.
   [[nodiscard]] auto join() noexcept { return join_awaiter(*this); }
 
  private:
@@ -73,7 +75,7 @@ class scope final : private detail::joiner {
     explicit join_awaiter(scope& of) noexcept : of_(of) {}
     bool await_ready() const noexcept { return of_.running_ == 0; }
     template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> parent) noexcept {
+    void await_suspend(std::coroutine_handle<Promise> parent) {
       of_.wait(parent.promise());
     }
     void await_resume() { of_.joined(); }
@@ -82,17 +84,19 @@ class scope final : private detail::joiner {
     scope& of_;
   };
 
-  explicit scope(detail::scheduler& where) noexcept : where_(&where) {}
+  /// The context's own: it sees to the thread.
+  explicit scope(detail::scheduler& where) noexcept : where_(&where), of_context_(true) {}
 
   void adopt(detail::promise_base& work);
-  void wait(detail::resumable& parent) noexcept;
+  void wait(detail::resumable& parent);
   void joined();
   std::coroutine_handle<> child_done(detail::promise_base& child) noexcept override;
 
-  detail::scheduler* where_ = nullptr;
+  detail::scheduler* where_ = nullptr;  // while there are tasks
   detail::resumable* parent_ = nullptr;
   std::size_t running_ = 0;
   std::exception_ptr error_;
+  bool of_context_ = false;
   bool cancelled_by_owner_ = false;
   detail::cancel_scope cancel_;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pthread.h>
 #include <signal.h>
 
 #include <initializer_list>
@@ -21,6 +22,7 @@ class signals final {
   signals(const signals&) = delete;
   signals& operator=(const signals&) = delete;
   /// On the thread that made it: the mask is as before, and what came and was not taken acts now.
+  /// On another it ends the program, with a sentence on stderr.
   ~signals();
 
   /// Resumes with the number of a signal that has come. Several of one kind that came since the
@@ -30,6 +32,7 @@ class signals final {
 
  private:
   sigset_t before_;
+  pthread_t thread_;
   fd fd_;
 };
 

@@ -19,6 +19,7 @@ class yield_awaiter {
   template <class Promise>
   void await_suspend(std::coroutine_handle<Promise> self) noexcept {
     env_ = self.promise().env;
+    env_.where->require_here();
     env_.where->post(self.promise());
   }
   void await_resume() const {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cassert>
 #include <coroutine>
 #include <type_traits>
 #include <utility>
 
+#include "zc/detail/precondition.hpp"
 #include "zc/detail/promise.hpp"
 
 namespace zc {
@@ -15,6 +15,10 @@ namespace zc {
 /// awaited once: `co_await f()` or `co_await std::move(named)`. Move-only. It runs on the context
 /// of the coroutine that awaits it, on that context's thread, and is cancelled with it. A reference
 /// parameter of a coroutine must live until the task completes.
+///
+/// Using an empty or moved-from task, or starting one a second time, ends the program with a
+/// sentence on stderr; so does an awaitable that is not zc's and that resumes one outside of its
+/// context's run, on another thread say.
 template <class T = void>
 class [[nodiscard]] task {
   static_assert(!std::is_reference_v<T>, "a task's value is an object: return a pointer instead");
@@ -43,20 +47,18 @@ class [[nodiscard]] task {
 
   explicit operator bool() const noexcept { return static_cast<bool>(self_); }
 
-  auto operator co_await() && noexcept {
-    assert(self_ && "an empty or moved-from task was awaited");
-    return awaiter(self_);
-  }
+  auto operator co_await() && noexcept { return awaiter(there()); }
 
   /// For the coroutine kit: the promise, and the value of a task that has ended.
-  detail::promise_base& promise() const noexcept {
-    assert(self_ && "an empty or moved-from task was started");
-    return self_.promise();
-  }
-  T take() { return self_.promise().take(); }
+  detail::promise_base& promise() const noexcept { return there().promise(); }
+  T take() { return there().promise().take(); }
 
   /// For the coroutine kit: gives up the frame, which retire() will destroy.
-  detail::promise_base& release() noexcept { return std::exchange(self_, nullptr).promise(); }
+  detail::promise_base& release() noexcept {
+    detail::promise_base& given_up = promise();
+    self_ = nullptr;
+    return given_up;
+  }
 
  private:
   class awaiter {
@@ -74,6 +76,12 @@ class [[nodiscard]] task {
   };
 
   explicit task(std::coroutine_handle<promise_type> self) noexcept : self_(self) {}
+
+  std::coroutine_handle<promise_type> there() const noexcept {
+    if (!self_) [[unlikely]]
+      detail::precondition_broken("zc::task: an empty or moved-from task was used");
+    return self_;
+  }
 
   std::coroutine_handle<promise_type> self_;
 };

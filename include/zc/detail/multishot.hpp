@@ -77,6 +77,8 @@ class multishot : public operation {
   void ended() noexcept;
   /// Submits it, unless it is in flight.
   void arm() noexcept;
+  /// Takes it back before it has reached the ring.
+  void withdraw() noexcept;
 
   wait* waiting_ = nullptr;
 };

@@ -69,6 +69,8 @@ class promise_base : public resumable {
   }
 
  private:
+  /// Ends the program, with a sentence, where it has begun before.
+  void begin(const environment& where) noexcept;
   std::coroutine_handle<> finished() noexcept;
 
   std::exception_ptr error_;

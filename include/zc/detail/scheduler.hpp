@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -99,6 +100,18 @@ class scheduler {
   /// The scheduler that is running on this thread, or null.
   static scheduler* current() noexcept;
 
+  /// Ends the program, with a sentence, unless it is running on this thread. For whatever a
+  /// coroutine of its own does.
+  void require_here() const noexcept;
+
+  /// Whether this thread may use it, also while it is not running.
+  virtual bool on_own_thread() const noexcept { return current() == this; }
+
+  /// Whether a coroutine of `members` is on this thread's stack, and so cannot be awaited here.
+  static bool has_on_stack(const cancel_scope& members) noexcept;
+  /// Where `ending` was the scope of a coroutine on this thread's stack, that above it now is.
+  static void leave_scope(const cancel_scope& ending) noexcept;
+
   /// Memory for a coroutine's frame: from the scheduler that is running on this thread, where there
   /// is one.
   static void* new_frame(std::size_t size);
@@ -145,12 +158,17 @@ class scheduler {
   void forget_remote(remote_call& call) noexcept;
 
   /// Runs only coroutines of `members` until `running` is zero: how a destructor awaits.
-  void drain(const cancel_scope& members, const std::size_t& running);
+  virtual void drain(const cancel_scope& members, const std::size_t& running);
+
+  /// How many tasks of scopes have not ended.
+  std::size_t spawned() const noexcept { return spawned_; }
+  void count_spawned() noexcept { ++spawned_; }
+  void count_ended() noexcept { --spawned_; }
 
  protected:
   ~scheduler() = default;
 
-  /// Marks the scheduler as running on this thread for its lifetime.
+  /// Marks the scheduler as running on this thread for its lifetime: one level of the stack.
   class running_here {
    public:
     explicit running_here(scheduler& self) noexcept;
@@ -159,8 +177,19 @@ class scheduler {
     ~running_here();
 
    private:
-    scheduler* outer_;
+    friend class scheduler;
+    scheduler& self_;
+    scheduler* outer_;           // what ran on this thread before
+    running_here* outer_level_;  // and where
+    running_here* before_;       // the same scheduler's, further out
+    // That of the coroutine that was resumed at this level, or one above it.
+    cancel_scope* scope_ = nullptr;
   };
+
+  /// Also true where it runs on another thread.
+  bool running() const noexcept { return level_.load(std::memory_order_relaxed) != nullptr; }
+  /// From now on no coroutine is on the stack, at the innermost level.
+  void all_suspended() noexcept { level_.load(std::memory_order_relaxed)->scope_ = nullptr; }
 
   bool has_ready() const noexcept { return !ready_.empty() || !behind_.empty(); }
   /// Resumes what is ready now, but not what becomes ready meanwhile.
@@ -178,7 +207,6 @@ class scheduler {
   static constexpr unsigned turn_limit_attempts = 256;
 
   void resume(resumable& who);
-
   frame_pool frames_;
   fifo<resumable> ready_;   // run in the next batch
   fifo<resumable> batch_;   // being run
@@ -188,6 +216,8 @@ class scheduler {
   unsigned turn_attempts_ = 0;
   unsigned depth_ = 0;
   unsigned hops_ = 0;
+  std::size_t spawned_ = 0;
+  std::atomic<running_here*> level_{nullptr};  // the innermost
   std::mutex remote_mutex_;
   fifo<remote_call> remote_;
 };
