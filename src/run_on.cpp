@@ -1,7 +1,11 @@
 #include "zc/run_on.hpp"
 
+#include <atomic>
+#include <cstddef>
 #include <exception>
+#include <latch>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -47,10 +51,24 @@ void detail::run_on(std::size_t threads, const std::function<task<>(std::size_t)
   if (current_scheduler != nullptr) throw std::logic_error("zc::run_on: called inside of a task");
   const thread_cancel_postponed whole;  // it joins the others
   failure failed;
+  // Each takes what it needs before any begins to take what it can get.
+  std::latch all_made(static_cast<std::ptrdiff_t>(threads));
+  std::atomic<bool> one_lacks{false};
+  const auto lacks = [&]() noexcept {
+    failed.keep(std::current_exception());
+    one_lacks = true;
+  };
   const auto run_one = [&](std::size_t index) noexcept {
+    std::optional<context> here;
     try {
-      context here(options);
-      here.run(with_stop(failed.token(), make(index)));
+      here.emplace(options);
+    } catch (...) {
+      lacks();
+    }
+    all_made.arrive_and_wait();
+    if (one_lacks) return;
+    try {
+      here->run(with_stop(failed.token(), make(index)));
     } catch (...) {
       failed.keep(std::current_exception());
     }
@@ -61,7 +79,8 @@ void detail::run_on(std::size_t threads, const std::function<task<>(std::size_t)
       others.reserve(threads - 1);
       for (std::size_t index = 1; index < threads; ++index) others.emplace_back(run_one, index);
     } catch (...) {
-      failed.keep(std::current_exception());
+      lacks();
+      all_made.count_down(static_cast<std::ptrdiff_t>(threads - 1 - others.size()));
     }
     run_one(0);
   }

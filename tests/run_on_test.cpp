@@ -93,6 +93,26 @@ TEST_CASE("run_on: a context that is not to be had is an error, and nothing stay
   CHECK_THROWS_AS(zc::run_on(8, factory), std::system_error);
 }
 
+TEST_CASE("run_on: where one context is not to be had no task begins") {
+  const std::size_t before = support::open_descriptors();
+  const std::size_t each = [&] {
+    const zc::context one;
+    return support::open_descriptors() - before;
+  }();
+  std::atomic<int> begun{0};
+  const auto factory = [&](std::size_t) -> zc::task<> {
+    ++begun;
+    co_return;
+  };
+  const int lowest_free = zc::fd(::dup(STDIN_FILENO)).get();
+  const support::limit room_for_two(
+      RLIMIT_NOFILE, static_cast<rlim_t>(lowest_free) + static_cast<rlim_t>(2 * each));
+  CHECK_NOTHROW(zc::run_on(2, factory));
+  CHECK(begun == 2);
+  CHECK_THROWS_AS(zc::run_on(3, factory), std::system_error);
+  CHECK(begun == 2);
+}
+
 TEST_CASE("run_on: no threads is an error") {
   const auto factory = [](std::size_t) -> zc::task<> { co_return; };
   CHECK_THROWS_AS(zc::run_on(0, factory), std::invalid_argument);
