@@ -1,7 +1,9 @@
 #include "zc/relay.hpp"
 
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -43,8 +45,15 @@ using detail::was_reset;
 using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
-// How long what a dead peer had sent before may wait for the other end to take a byte of it.
+// How long what a dead peer had sent before may wait for the other end to take a byte of it, be it
+// from this relay or from the kernel, which makes no room for more before there is much.
 constexpr std::chrono::seconds linger_limit(1);
+
+/// How many bytes that were sent the peer has not taken; 0 of what cannot tell.
+int not_taken(int fd) noexcept {
+  int bytes = 0;
+  return ::ioctl(fd, SIOCOUTQ, &bytes) < 0 ? 0 : bytes;
+}
 
 steady_clock::time_point later(steady_clock::time_point from, nanoseconds by) noexcept {
   return from + std::min<steady_clock::duration>(by, steady_clock::time_point::max() - from);
@@ -101,7 +110,10 @@ class relaying final : public detail::joiner, private detail::onlooker {
 
   void refuse(std::size_t way, std::error_code error, side where) noexcept;
   void start(detail::promise_base& child, cancel_scope& scope);
-  void has_moved(const detail::mover&) noexcept override { last_moved_ = steady_clock::now(); }
+  void has_moved(const detail::mover&) noexcept override {
+    last_moved_ = steady_clock::now();
+    if (dead_) not_taken_ = not_taken(out_of(*dead_));
+  }
   void waits_for_out(const detail::mover& m) noexcept override;
   void want_lookout(std::size_t end) noexcept;
   void start_lookouts() noexcept;
@@ -118,6 +130,7 @@ class relaying final : public detail::joiner, private detail::onlooker {
 
   nanoseconds time_left() const noexcept;
   steady_clock::time_point linger_end() const noexcept;
+  bool is_slow_but_alive() noexcept;
   void look_at_clock() noexcept;
   void name_the_dead() noexcept;
 
@@ -135,7 +148,8 @@ class relaying final : public detail::joiner, private detail::onlooker {
   std::optional<std::size_t> dead_;  // the end that is gone, and may have left bytes
   steady_clock::time_point began_ = steady_clock::now();
   steady_clock::time_point last_moved_ = began_;
-  steady_clock::time_point died_;
+  steady_clock::time_point died_;  // or when, after that, the other end was seen to take some
+  int not_taken_ = 0;              // by the other end, at that time
   std::size_t running_ = 0;
   detail::resumable* waiter_ = nullptr;
   news* nap_ = nullptr;
@@ -325,6 +339,7 @@ void relaying::linger_for(std::size_t end) noexcept {
   }
   dead_ = end;
   died_ = steady_clock::now();
+  not_taken_ = not_taken(out_of(end));
 }
 
 void relaying::stop() noexcept {
@@ -355,9 +370,17 @@ nanoseconds relaying::time_left() const noexcept {
   return due - steady_clock::now();
 }
 
+bool relaying::is_slow_but_alive() noexcept {
+  const int before = std::exchange(not_taken_, not_taken(out_of(*dead_)));
+  if (not_taken_ >= before) return false;
+  died_ = steady_clock::now();
+  return true;
+}
+
 void relaying::look_at_clock() noexcept {
   if (time_left() > nanoseconds::zero()) return;
   expired_ = linger_end() > steady_clock::now();
+  if (!expired_ && is_slow_but_alive()) return;
   stop();
 }
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include "zc/sleep.hpp"
 
@@ -18,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// As long as zc::relay() itself waits for what a dead peer has left behind.
+// As long as zc::relay() itself waits for a byte of what a dead peer has left behind to be taken.
 constexpr auto drain_limit = 1s;
 constexpr auto drain_pause = 10ms;
 
@@ -75,9 +76,13 @@ void reset_on_close(int socket) { set(socket, SOL_SOCKET, SO_LINGER, linger{1, 0
 
 zc::task<> drained(int socket) {
   if (!is_tcp(socket)) co_return;
-  const auto end = std::chrono::steady_clock::now() + drain_limit;
-  while (!is_gone(socket) && on_their_way(socket) > 0 && std::chrono::steady_clock::now() < end) {
+  auto end = std::chrono::steady_clock::now() + drain_limit;
+  for (int left = on_their_way(socket); left > 0 && !is_gone(socket);) {
     co_await zc::sleep_for(drain_pause);
+    const int before = std::exchange(left, on_their_way(socket));
+    const auto now = std::chrono::steady_clock::now();
+    if (left < before) end = now + drain_limit;
+    if (now >= end) break;
   }
 }
 

@@ -12,8 +12,8 @@ void tune(int socket);
 /// Throws std::system_error.
 void reset_on_close(int socket);
 
-/// Resumes when the peer has acknowledged all it was sent, has gone, or takes too long. Throws
-/// std::system_error: ECANCELED.
+/// Resumes when the peer has acknowledged all it was sent, has gone, or has acknowledged nothing
+/// for a second. Throws std::system_error: ECANCELED.
 zc::task<> drained(int socket);
 
 }  // namespace tcp_relay
