@@ -35,7 +35,7 @@ class file_site final : public server::site {
   file_site(const settings& given, std::stop_token stop, std::shared_ptr<counts> count)
       : shared_(given, std::move(stop), std::move(count)) {}
 
-  zc::task<> handle(zc::fd client) override {
+  zc::task<> handle(zc::fd client, zc::fd /*spare*/) override {
     try {
       connection one(std::move(client), shared_);
       co_await one.run();

@@ -150,10 +150,11 @@ class running final : private teller {
   }
 
   zc::task<> serve_at(std::size_t which, site& here, std::size_t share) {
-    const auto handler = [this, &here](zc::fd client) {
+    const auto prepare = [&here] { return here.prepare(); };
+    const auto handler = [this, &here](zc::fd client, zc::fd spare) {
       // With one socket, the shares are the limit.
-      return listeners_.size() > 1 ? handle_in_place(here, std::move(client))
-                                   : here.handle(std::move(client));
+      return listeners_.size() > 1 ? handle_in_place(here, std::move(client), std::move(spare))
+                                   : here.handle(std::move(client), std::move(spare));
     };
     operator_log log(name_);
     const auto watch = [this, which, &log](const zc::serve_notice& what) {
@@ -167,17 +168,18 @@ class running final : private teller {
     };
     const zc::serve_options options{.connections = share, .grace = given_.grace};
     try {
-      co_await zc::with_stop(at_once_.get_token(), zc::serve(listeners_[which].socket(), handler,
-                                                             stop_.get_token(), options, watch));
+      co_await zc::with_stop(at_once_.get_token(),
+                             zc::serve(listeners_[which].socket(), prepare, handler,
+                                       stop_.get_token(), options, watch));
     } catch (const std::system_error& ended) {
       if (!at_once_.stop_requested() || ended.code() != std::errc::operation_canceled) throw;
     }
   }
 
-  zc::task<> handle_in_place(site& here, zc::fd client) {
+  zc::task<> handle_in_place(site& here, zc::fd client, zc::fd spare) {
     co_await places_.take();
     const places::place taken(places_);
-    co_await here.handle(std::move(client));
+    co_await here.handle(std::move(client), std::move(spare));
   }
 
   /// Until all threads have served.

@@ -17,8 +17,13 @@ namespace server {
 class site {
  public:
   virtual ~site() = default;
-  /// Serves one connection to its end. Throws nothing but ECANCELED.
-  virtual zc::task<> handle(zc::fd client) = 0;
+  /// A descriptor that a connection needs besides its own, taken before it is accepted: it is not
+  /// accepted before there are both. None, where it needs none. Throws std::system_error: EMFILE
+  /// and the like, which is waited for.
+  virtual zc::fd prepare() { return {}; }
+  /// Serves one connection to its end, with what prepare() gave for it. Throws nothing but
+  /// ECANCELED.
+  virtual zc::task<> handle(zc::fd client, zc::fd spare) = 0;
 };
 
 /// A server, as what runs it sees it.

@@ -16,7 +16,7 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
                         "Where connections go on to; of a name each address is tried")
       ->required();
   server::add_seconds(app, "--connect-timeout", given.connect_timeout,
-                      "How long each address may take to answer")
+                      "How long a connection to it may take to make, all its addresses together")
       ->check(server::refuse_zero);
   server::add_seconds(app, "--idle-timeout", given.idle_timeout,
                       "After how long without a byte either way a connection ends; 0: never");

@@ -18,7 +18,7 @@ namespace proxy_protocol = server::proxy_protocol;
 struct arguments {
   server::options server;
   zc::host_port to;
-  std::chrono::milliseconds connect_timeout{5'000};  // of each address
+  std::chrono::milliseconds connect_timeout{5'000};  // of all addresses together
   std::chrono::milliseconds header_timeout{5'000};   // of the PROXY header of a client
   std::chrono::milliseconds idle_timeout{600'000};   // 0: none
   std::optional<proxy_protocol::version> send_proxy;

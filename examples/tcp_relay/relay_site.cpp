@@ -10,7 +10,9 @@
 
 #include "handshake.hpp"
 #include "sockets.hpp"
+#include "zc/lingering_close.hpp"
 #include "zc/timeout.hpp"
+#include "zc/when_all.hpp"
 
 namespace tcp_relay {
 
@@ -62,7 +64,14 @@ endpoints ends_of(int client) {
   }
 }
 
-bool is_in_order(outcome what) noexcept { return what == outcome::ended || what == outcome::idle; }
+/// Ends what has not ended by itself: each may still be sending, and is to have all that was sent
+/// to it none the less. Where both have said their last there is nothing that a close(2) could cut.
+zc::task<> part(zc::fd client, zc::fd upstream) {
+  constexpr zc::lingering_close_options bounds{.idle_timeout = std::chrono::seconds(2),
+                                               .total_timeout = std::chrono::seconds(10)};
+  co_await zc::when_all(zc::lingering_close(std::move(client), bounds),
+                        zc::lingering_close(std::move(upstream), bounds));
+}
 
 /// Who cannot have all of a stream hears of it by a reset, after what there was of it.
 zc::task<> break_off(int client, int upstream) {
@@ -83,15 +92,19 @@ relay_site::relay_site(const arguments& given, std::vector<zc::address> known, s
 
 // While a relay is idle this frame is nearly all there is of a connection: what comes before has
 // its own, and what needs none is in functions.
-zc::task<> relay_site::handle(zc::fd client) {
+zc::task<> relay_site::handle(zc::fd client, zc::fd spare) {
   statistics::visit here(statistics_);
   try {
-    const zc::fd upstream = co_await open_upstream(client.get());
+    zc::fd upstream = co_await open_upstream(client.get(), std::move(spare));
     here.what = judge(co_await relay(client.get(), upstream.get(), here));
-    if (!is_in_order(here.what)) co_await break_off(client.get(), upstream.get());
+    if (here.what == outcome::idle) {
+      co_await part(std::move(client), std::move(upstream));
+    } else if (here.what != outcome::ended) {
+      co_await break_off(client.get(), upstream.get());
+    }
   } catch (...) {
     here.what = judge_exception();
-    reset_on_close(client.get());
+    if (client) reset_on_close(client.get());
   }
 }
 
@@ -102,11 +115,11 @@ zc::task<zc::relay_result> relay_site::relay(int client, int upstream, statistic
                     .progress_b_to_a = &here.to_client});
 }
 
-zc::task<zc::fd> relay_site::open_upstream(int client) {
+zc::task<zc::fd> relay_site::open_upstream(int client, zc::fd spare) {
   tune(client);
   endpoints ends;
   co_await hear_of_ends(client, ends);
-  zc::fd upstream = co_await connect(ends);
+  zc::fd upstream = co_await connect(ends, std::move(spare));
   tune(upstream.get());
   co_await tell_ends(upstream.get(), ends);
   co_return upstream;
@@ -130,9 +143,9 @@ zc::task<> relay_site::hear_of_ends(int client, endpoints& ends) {
   }
 }
 
-zc::task<zc::fd> relay_site::connect(const endpoints& ends) {
+zc::task<zc::fd> relay_site::connect(const endpoints& ends, zc::fd spare) {
   try {
-    co_return co_await upstream_.connect();
+    co_return co_await upstream_.connect(std::move(spare));
   } catch (const std::system_error& failed) {
     if (is_cancelled(failed)) throw;
     throw turned_away(outcome_of(failed.code()), ends, failed.what());

@@ -22,12 +22,13 @@ class relay_site final : public server::site {
   relay_site(const arguments& given, std::vector<zc::address> known, statistics& count,
              notices& say);
 
-  zc::task<> handle(zc::fd client) override;
+  zc::fd prepare() override { return upstream_.spare(); }
+  zc::task<> handle(zc::fd client, zc::fd spare) override;
 
  private:
-  zc::task<zc::fd> open_upstream(int client);
+  zc::task<zc::fd> open_upstream(int client, zc::fd spare);
   zc::task<> hear_of_ends(int client, proxy_protocol::endpoints& ends);
-  zc::task<zc::fd> connect(const proxy_protocol::endpoints& ends);
+  zc::task<zc::fd> connect(const proxy_protocol::endpoints& ends, zc::fd spare);
   zc::task<> tell_ends(int to, const proxy_protocol::endpoints& ends);
   zc::task<zc::relay_result> relay(int client, int upstream, statistics::visit& here);
   outcome judge(const zc::relay_result& done);

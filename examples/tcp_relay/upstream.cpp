@@ -1,6 +1,10 @@
 #include "upstream.hpp"
 
-#include <cstddef>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -18,17 +22,15 @@ using std::chrono::steady_clock;
 // Most records in use live for longer; who moves a service waits for this.
 constexpr std::chrono::seconds lookup_interval(5);
 
-zc::task<zc::fd> connect_within(std::chrono::milliseconds limit, zc::address where) {
-  try {
-    co_return co_await zc::timeout(limit, zc::connect(where));
-  } catch (const std::system_error& failed) {
-    if (failed.code() != std::errc::timed_out) throw;
-    throw std::system_error(failed.code(), "connect: " + zc::to_string(where));
-  }
-}
+// As zc::connect() has it, where there is time for that.
+constexpr std::chrono::milliseconds longest_head_start(250);
 
 bool is_cancelled(const std::system_error& failed) {
   return failed.code() == std::errc::operation_canceled;
+}
+
+bool is_shortage(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 }  // namespace
@@ -40,17 +42,33 @@ upstream::upstream(zc::host_port name, std::vector<zc::address> known,
       say_(say),
       known_(std::make_shared<addresses>(std::move(known))) {}
 
-zc::task<zc::fd> upstream::connect() {
+zc::fd upstream::spare() const {
+  for (const zc::address& each : *known_) {
+    constexpr int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    zc::fd made(::socket(each.family(), type, IPPROTO_TCP));
+    if (made) return made;
+    if (is_shortage(errno)) throw std::system_error(errno, std::system_category(), "socket");
+  }
+  return {};
+}
+
+zc::task<zc::fd> upstream::connect(zc::fd spare) {
   if (steady_clock::now() - looked_up_ >= lookup_interval) co_await look_up();
   const std::shared_ptr<const addresses> candidates = known_;
-  for (std::size_t i = 0; i + 1 < candidates->size(); ++i) {
-    try {
-      co_return co_await connect_within(connect_timeout_, (*candidates)[i]);
-    } catch (const std::system_error& failed) {
-      if (is_cancelled(failed)) throw;
-    }
+  const auto share = connect_timeout_ / candidates->size();
+  const zc::connect_options options{
+      .head_start = std::min<std::chrono::nanoseconds>(share, longest_head_start)};
+  try {
+    co_return co_await zc::timeout(connect_timeout_,
+                                   zc::connect(*candidates, options, std::move(spare)));
+  } catch (const std::system_error& failed) {
+    if (failed.code() != std::errc::timed_out) throw;
+    throw std::system_error(failed.code(), "connect: " + text_of(*candidates));
   }
-  co_return co_await connect_within(connect_timeout_, candidates->back());
+}
+
+std::string upstream::text_of(const addresses& candidates) const {
+  return candidates.size() == 1 ? zc::to_string(candidates.front()) : zc::to_string(name_);
 }
 
 /// Only who comes when the addresses are old waits for new ones; the others meanwhile use the old.

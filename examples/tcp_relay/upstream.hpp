@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "notices.hpp"
@@ -21,15 +22,20 @@ class upstream {
   upstream(zc::host_port name, std::vector<zc::address> known,
            std::chrono::milliseconds connect_timeout, notices& say);
 
-  /// A connection to the first address that answers, in order, each being given the connect
-  /// timeout. Throws std::system_error whose text names the last one: ETIMEDOUT for one that did
-  /// not answer in time.
-  zc::task<zc::fd> connect();
+  /// A socket to connect with, for connect(). Throws std::system_error where there is no room for
+  /// one. None where no address is of a kind that this machine can connect to: connect() says so.
+  zc::fd spare() const;
+
+  /// A connection to the first address that answers, all being tried within the connect timeout; in
+  /// order, and beside each other where one takes long. Throws std::system_error whose text names
+  /// the last one, or the name where that was not enough: ETIMEDOUT.
+  zc::task<zc::fd> connect(zc::fd spare = {});
 
  private:
   using addresses = std::vector<zc::address>;
 
   zc::task<> look_up();
+  std::string text_of(const addresses& candidates) const;
 
   zc::host_port name_;
   std::chrono::milliseconds connect_timeout_;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "../examples/tcp_relay/upstream.hpp"
@@ -31,9 +32,10 @@ zc::address nobody() {
 zc::address address_of(const std::string& text) { return zc::address::parse(text); }
 
 /// Whose the connection is that an upstream of these addresses makes, or what it throws.
-std::string connected_to(std::vector<zc::address> known) {
+std::string connected_to(std::vector<zc::address> known,
+                         std::chrono::milliseconds connect_timeout = 300ms) {
   notices say;
-  upstream one(zc::host_port("unused.invalid", 1), std::move(known), 200ms, say);
+  upstream one(zc::host_port("unused.invalid", 1), std::move(known), connect_timeout, say);
   try {
     const zc::fd made = zc::run(one.connect());
     return zc::to_string(zc::peer_address(made.get()));
@@ -54,16 +56,31 @@ TEST_CASE("examples/tcp_relay: of an upstream's addresses the first that answers
                       address_of(second.address())}) == first.address());
 }
 
-TEST_CASE("examples/tcp_relay: an address that does not answer has its own time, and no more") {
+TEST_CASE("examples/tcp_relay: all addresses are tried within the connect timeout") {
   const deaf_backend deaf;
   const deaf_backend deafer;
   const backend answers;
   const auto began = std::chrono::steady_clock::now();
   CHECK(connected_to({address_of(deaf.address()), address_of(deafer.address()),
-                      address_of(answers.address())}) == answers.address());
+                      address_of(answers.address())},
+                     600ms) == answers.address());
   CHECK(std::chrono::steady_clock::now() - began >= 400ms);
   CHECK(connected_to({nobody(), address_of(deaf.address())}) ==
+        "connect: unused.invalid:1: Connection timed out");
+  CHECK(connected_to({address_of(deaf.address())}) ==
         "connect: " + deaf.address() + ": Connection timed out");
+}
+
+TEST_CASE("examples/tcp_relay: an upstream's spare socket is the one that is connected") {
+  const backend behind;
+  notices say;
+  upstream one(zc::host_port("unused.invalid", 1), {address_of(behind.address())}, 10s, say);
+  zc::fd spare = one.spare();
+  const int number = spare.get();
+  REQUIRE(number >= 0);
+  const zc::fd made = zc::run(one.connect(std::move(spare)));
+  CHECK(made.get() == number);
+  CHECK(zc::to_string(zc::peer_address(made.get())) == behind.address());
 }
 
 TEST_CASE("examples/tcp_relay: where no address answers, the last one is named") {
