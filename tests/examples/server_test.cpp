@@ -250,6 +250,32 @@ TEST_CASE("examples/server: QUIT ends it as TERM does, HUP and USR2 do not") {
   CHECK(ended.err == "");
 }
 
+TEST_CASE("examples/server: a relay listens at a path, and heeds the same signals") {
+  const support::temporary_directory at;
+  const fs::path path = at.path() / "socket";
+  const support::backend behind;
+  support::running_relay relay(behind.address(),
+                               {"--listen", "unix:" + path.string(), "--send-proxy", "v1", "--log",
+                                (at.path() / "log").string()});
+  const zc::fd client = connect_to(path);
+  REQUIRE(client);
+  support::write_all(client.get(), "hello");
+  const zc::fd served = behind.accept();
+  CHECK(support::hears(served.get(), "PROXY UNKNOWN\r\nhello"));
+  fs::remove(at.path() / "log");
+  relay.process().signal(SIGUSR2);
+  relay.process().signal(SIGHUP);
+  CHECK(support::comes_true([&] { return fs::exists(at.path() / "log"); }));
+  support::write_all(served.get(), "answer");
+  CHECK(support::read_some(client.get(), 6) == "answer");
+  ::shutdown(client.get(), SHUT_WR);
+  ::shutdown(served.get(), SHUT_WR);
+  relay.process().signal(SIGQUIT);
+  CHECK(relay.process().finish().code == 0);
+  const zc::fd log = support::open_file(at.path() / "log", O_RDONLY);
+  CHECK(support::statistic(support::contents(log.get()), "accepted") == 1);
+}
+
 TEST_CASE("examples/server: it tells its numbers to Prometheus") {
   const site files;
   program one = files.serve({"--listen", "127.0.0.1:0", "--metrics",

@@ -126,9 +126,9 @@ bool running_relay::comes_to(const std::string& key, std::uint64_t count) {
   return comes_true([&] { return statistic(ask(), key) == static_cast<std::int64_t>(count); });
 }
 
-void running_relay::drain(std::size_t threads) {
+void running_relay::drain() {
   process_.signal(SIGTERM);
-  CHECK(comes_true([&] { return times(process_.complaints(), "draining") == threads; }));
+  CHECK(comes_true([&] { return times(process_.complaints(), "draining") == 1; }));
 }
 
 std::string running_relay::stop() {

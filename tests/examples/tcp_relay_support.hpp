@@ -73,8 +73,8 @@ class running_relay {
   std::string ask();
   /// Asks until one of them is `count`; false where that does not come to be.
   bool comes_to(const std::string& key, std::uint64_t count);
-  /// Asks it to end, and waits until none of its `threads` listens.
-  void drain(std::size_t threads = 1);
+  /// Asks it to end, and waits until it does not listen any more.
+  void drain();
   /// Has it end by SIGTERM. CHECKs that nothing was wrong. What it said on standard error.
   std::string stop();
 

@@ -197,7 +197,7 @@ TEST_CASE("examples/tcp_relay: a second one takes over, and no connection is ref
   running_relay first(behind.address(), {"--threads", "2"});
   const through old = connect_through(first, behind);
   running_relay second(behind.address(), {"--threads", "2", "--listen", first.address()});
-  first.drain(2);
+  first.drain();
   for (int i = 0; i < 50; ++i) check_both_ways(connect_through(second, behind), 10, 20);
   check_both_ways(old, 1000, 2000);
   const program::result done = first.process().finish();
