@@ -36,10 +36,10 @@ class metrics {
   std::string text_;
 };
 
-/// What is not to be served by name, `GET /metrics`, is 404.
+/// Of `GET /metrics HTTP/1.1`, and the same with a query.
 bool asks_for_metrics(std::string_view request_line);
 
-/// Receives one request and answers it with what `tell(to)` adds. Throws nothing but ECANCELED.
+/// Who has numbers to tell.
 class teller {
  public:
   virtual void tell(metrics& to) = 0;
@@ -47,6 +47,9 @@ class teller {
  protected:
   ~teller() = default;
 };
+
+/// Receives one request over HTTP and answers it with what `from` tells, or with 404. Throws
+/// nothing but ECANCELED.
 zc::task<> answer_scrape(zc::fd client, std::string program, teller& from);
 
 }  // namespace server

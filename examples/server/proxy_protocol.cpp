@@ -1,4 +1,4 @@
-#include "server/proxy_protocol.hpp"
+#include "proxy_protocol.hpp"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
