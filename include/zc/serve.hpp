@@ -108,6 +108,13 @@ task<> serve_by(int listener, Handler handler, std::stop_token stop, serve_optio
   co_await detail::serve(listener, by, std::move(stop), options);
 }
 
+template <class Prepare, class Handler, class Watch>
+task<> serve_prepared(int listener, Prepare prepare, Handler handler, std::stop_token stop,
+                      serve_options options, Watch watch) {
+  prepared_service_of<Prepare, Handler, Watch> by(prepare, handler, watch);
+  co_await detail::serve(listener, by, std::move(stop), options);
+}
+
 }  // namespace detail
 
 /// Accepts connections on `listener` and runs `handler(client)`, a task<>, for each of them, all at
@@ -135,13 +142,16 @@ task<> serve_by(int listener, Handler handler, std::stop_token stop, serve_optio
 /// may find that the client has taken the last descriptor. The other serve() takes both first.
 ///
 /// `listener` stays the caller's, stays open until this resumes, and may be in blocking mode or
-/// not. To serve with several threads, give each its context and its own listening socket at the
-/// same address: see listen() and run_on(). Needs Linux 6.1. See accept(2).
+/// not. To serve with several threads, call it in a context on each (run_on()) with one listener:
+/// their limits add up, and nobody waits at one thread while another has room. With a listener each
+/// (listen_options::reuse_port) who comes is one thread's, and waits for that. To stop without a
+/// reset for who has connected and waits to be accepted, stop when poll(2) of `listener` says that
+/// nobody does: closing it resets them. Needs Linux 6.1. See accept(2).
 ///
 ///     const auto handler = [root](zc::fd client) -> zc::task<> { ... };  // a name, for GCC 12
 ///     co_await zc::serve(listener.get(), handler, stop.get_token());
 ///
-/// Both callables are copied or moved into the task (std::ref keeps one outside). Where they own
+/// The callables are copied or moved into the task (std::ref keeps one outside). Where they own
 /// something, name them before the co_await expression: GCC 12 destroys a temporary there twice,
 /// and so does not compile one.
 template <class Handler, class Watch = detail::watch_nothing>
@@ -164,12 +174,14 @@ task<> serve(int listener, Handler&& handler, std::stop_token stop = {}, serve_o
 /// another. The second is for programs of one thread: another one may be quicker. One is held while
 /// serve() waits for a connection, none while it accepts none. EMFILE, ENFILE, ENOBUFS, ENOMEM and
 /// std::bad_alloc out of it are as those of accept(2); anything else it throws is thrown.
-template <std::invocable Prepare, class Handler, class Watch = detail::watch_nothing>
-  requires std::invocable<Handler&, fd, std::invoke_result_t<Prepare&>>
-task<> serve(int listener, Prepare prepare, Handler handler, std::stop_token stop = {},
-             serve_options options = {}, Watch watch = {}) {
-  detail::prepared_service_of<Prepare, Handler, Watch> by(prepare, handler, watch);
-  co_await detail::serve(listener, by, std::move(stop), options);
+template <class Prepare, class Handler, class Watch = detail::watch_nothing>
+  requires std::invocable<std::decay_t<Handler>&, fd, std::invoke_result_t<std::decay_t<Prepare>&>>
+task<> serve(int listener, Prepare&& prepare, Handler&& handler, std::stop_token stop = {},
+             serve_options options = {}, Watch&& watch = Watch()) {
+  detail::refuse_temporaries<Prepare, Handler, Watch>();
+  return detail::serve_prepared<std::decay_t<Prepare>, std::decay_t<Handler>, std::decay_t<Watch>>(
+      listener, std::forward<Prepare>(prepare), std::forward<Handler>(handler), std::move(stop),
+      options, std::forward<Watch>(watch));
 }
 
 }  // namespace zc
