@@ -131,7 +131,7 @@ zc::task<bool> connection::hear_who_it_is() {
     const bool more = co_await receive_more();
     if (!more) co_return false;
   }
-  if (told->about && with_.given.access_log) peer_ = told->about->source.unmapped().host();
+  if (told->about && with_.given.log != nullptr) peer_ = told->about->source.unmapped().host();
   // Not all of it may have come.
   for (std::size_t left = told->size_bytes;;) {
     const std::size_t here = std::min(left, input_.bytes().size());

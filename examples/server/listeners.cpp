@@ -31,7 +31,6 @@ namespace server {
 
 namespace {
 
-constexpr std::string_view unix_prefix = "unix:";
 constexpr int bind_attempts = 10;
 constexpr std::chrono::milliseconds bind_pause{50};
 constexpr int first_passed = 3;  // SD_LISTEN_FDS_START
@@ -123,16 +122,6 @@ void add_passed(std::vector<listener>& to) {
 }
 
 }  // namespace
-
-endpoint endpoint::parse(const std::string& text) {
-  if (text == "systemd") return {kind::systemd, {}, {}};
-  if (!text.starts_with(unix_prefix)) return {kind::tcp, zc::host_port::parse(text), {}};
-  std::string path = text.substr(unix_prefix.size());
-  if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
-    throw std::invalid_argument("a path of 1 to 107 bytes is wanted: " + text);
-  }
-  return {kind::unix, {}, std::move(path)};
-}
 
 listener::listener(zc::fd socket, endpoint::kind of, std::string name) noexcept
     : socket_(std::move(socket)), of_(of), name_(std::move(name)) {

@@ -3,25 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "server/endpoint.hpp"
 #include "zc/fd.hpp"
-#include "zc/host_port.hpp"
 
 namespace server {
-
-/// Where to listen, as users write it: `HOST:PORT`; `unix:PATH`; or `systemd`, for the sockets that
-/// whoever started the program has opened (sd_listen_fds(3)).
-struct endpoint {
-  enum class kind { tcp, unix, systemd };
-
-  /// Throws std::invalid_argument whose text says what is wrong.
-  static endpoint parse(const std::string& text);
-
-  friend bool operator==(const endpoint&, const endpoint&) noexcept = default;
-
-  kind is = kind::tcp;
-  zc::host_port where;  // of tcp
-  std::string path;     // of unix
-};
 
 /// A socket that listens. One of ours at a path removes that with it.
 class listener {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "server/listeners.hpp"
+#include "server/endpoint.hpp"
 #include "zc/host_port.hpp"
 
 namespace CLI {

@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/listeners.hpp"
 #include "zc/zc.hpp"
 
 namespace server {
