@@ -237,14 +237,14 @@ TEST_CASE("scope: its end lets its tasks live beside one that ignores ECANCELED,
 
 TEST_CASE("context: a spawned loop that ignores ECANCELED for a while lets the context's end end") {
   int ignored = 0;
+  const auto stubborn = [&]() -> zc::task<> {
+    while (ignored < 1000) {
+      const zc::result<void> done = co_await zc::op::timeout(1h);
+      if (!done) ++ignored;
+    }
+  };
   {
     zc::context context;
-    const auto stubborn = [&]() -> zc::task<> {
-      while (ignored < 1000) {
-        const zc::result<void> done = co_await zc::op::timeout(1h);
-        if (!done) ++ignored;
-      }
-    };
     context.spawn(stubborn());
     context.run(zc::sleep_for(1ms));
   }

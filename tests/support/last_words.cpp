@@ -19,7 +19,7 @@ std::string last_words(const std::function<void()>& body) {
     body();
     return 0;
   });
-  const std::string words = contents(said.get());
+  std::string words = contents(said.get());
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT) return words;
   return "no abort, but status " + std::to_string(status) + ": " + words;
 }
