@@ -10,8 +10,11 @@ namespace zc {
 
 namespace {
 
-/// Whether accept(2) tells of one connection only, or of nothing.
-bool is_passing(int error) noexcept {
+// An error that stays would otherwise be asked for again for ever.
+constexpr int skipped_limit = 16;
+
+/// Whether accept(2) tells of one connection only, which has gone.
+bool is_of_one_connection(int error) noexcept {
   switch (error) {
     case ECONNABORTED:
     case EPROTO:
@@ -21,6 +24,15 @@ bool is_passing(int error) noexcept {
     case EHOSTDOWN:
     case EHOSTUNREACH:
     case ENONET:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Whether it tells of nothing.
+bool is_passing(int error) noexcept {
+  switch (error) {
     case EINTR:
     case EAGAIN:
     case ECANCELED:  // disarmed, or no room for completions: it begins again when awaited
@@ -52,10 +64,14 @@ void acceptor::prepare(io_uring_sqe& sqe) noexcept {
 void acceptor::arrived(int result, unsigned /*flags*/) noexcept {
   if (result >= 0) {
     began_well_ = true;
+    skipped_ = 0;
     keep(result);
   } else if (result == -EINVAL && !one_by_one_ && !began_well_) {
     one_by_one_ = true;  // where that was not why, the plain op says so
+  } else if (is_of_one_connection(-result) && ++skipped_ < skipped_limit) {
+    // The next one is another.
   } else if (!is_passing(-result)) {
+    skipped_ = 0;
     error_ = -result;
   }
   if (has_some()) wake();

@@ -344,6 +344,27 @@ TEST_CASE("acceptor: what is wrong with one connection is skipped, all else is s
   }
 }
 
+TEST_CASE("acceptor: an error of one connection that stays is said, and not asked for again") {
+  for (const int error : {ECONNABORTED, EPROTO}) {
+    CAPTURE(error);
+    const door at;
+    const std::vector<zc::fd> clients = at.knock(1);
+    std::vector<zc::fd> accepted;
+    zc::context context;
+    support::scripted_kernel kernel({kind::error, error, 0, 16 + 15});
+    kernel.stand_before(context);
+    const auto serve = [&]() -> zc::task<> {
+      zc::acceptor connections(at.listener.get());
+      CHECK(co_await error_of_next(connections) == error);
+      CHECK(kernel.steps() == 16);
+      co_await take(connections, 1, accepted);
+    };
+    context.run(serve());
+    CHECK(kernel.met());
+    CHECK(are_of(accepted, clients));
+  }
+}
+
 TEST_CASE("acceptor: what does not listen is EINVAL, and what is no socket ENOTSOCK") {
   const zc::fd deaf(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const zc::fd file = support::empty_file();

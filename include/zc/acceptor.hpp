@@ -42,9 +42,13 @@ class acceptor final : private detail::multishot {
   /// no more than the ring has completions for (four times context_options::entries).
   ///
   /// A connection that died before it was accepted (ECONNABORTED, EPROTO, ... in accept(2)) is
-  /// skipped. Any other error is the result, after the connections that came before it: EMFILE,
-  /// ENFILE, ENOBUFS and ENOMEM leave the rest in the listener's queue, for the caller to try
-  /// again, better a little later. EINVAL: the socket does not listen, or has been shut down.
+  /// skipped; where 16 in a row say so, the last one's error is the result. Any other error is the
+  /// result, after the connections that came before it: EMFILE, ENFILE, ENOBUFS and ENOMEM leave
+  /// the rest in the listener's queue, for the caller to try again, better a little later; so does
+  /// an EPERM that stays. EINVAL: the socket does not listen, or has been shut down.
+  ///
+  /// It accepts ahead of its caller, and so takes descriptors that a connection may need besides
+  /// its own: where they may run out, serve() with a prepare() is what takes both.
   ///
   /// Cancelled, it ends with ECANCELED and loses no connection: the following next() gets it. Leave
   /// a loop on ECANCELED (see result).
@@ -80,6 +84,7 @@ class acceptor final : private detail::multishot {
   int listener_;
   int flags_;
   int error_ = 0;
+  int skipped_ = 0;          // in a row
   bool one_by_one_ = false;  // the kernel does not know better
   bool began_well_ = false;
 };
