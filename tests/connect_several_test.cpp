@@ -13,6 +13,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
+#include "support/sanitizers.hpp"
 #include "zc/connect.hpp"
 #include "zc/context.hpp"
 #include "zc/listen.hpp"
@@ -56,28 +57,6 @@ zc::task<zc::fd> connect_to(std::vector<address> all, zc::connect_options option
                             zc::fd spare = {}) {
   return zc::timeout(20s * support::slowdown(),
                      zc::connect(std::move(all), options, std::move(spare)));
-}
-
-zc::fd socket_of(int family) {
-  return zc::fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-}
-
-/// connect_to() with room for so many descriptors besides the spare one; nothing where it fails.
-zc::fd connect_with_room_for(int descriptors, std::vector<address> all, zc::connect_options options,
-                             zc::fd spare) {
-  zc::context context;
-  zc::fd made;
-  const auto work = [&]() -> zc::task<> {
-    const int lowest_free = zc::fd(::dup(STDIN_FILENO)).get();
-    const support::limit few(RLIMIT_NOFILE, static_cast<rlim_t>(lowest_free + descriptors));
-    made = co_await connect_to(all, options, std::move(spare));
-  };
-  try {
-    context.run(work());
-  } catch (const std::system_error& failed) {
-    CHECK(failed.code() == std::errc::too_many_files_open);
-  }
-  return made;
 }
 
 }  // namespace
@@ -127,6 +106,35 @@ TEST_CASE("connect: while one address may still answer it is waited for") {
   CHECK(support::open_descriptors() == open);
 }
 
+// UBSan looks at objects through a pipe: without a descriptor for that it finds fault with all.
+#ifndef ZC_TEST_ASAN
+
+namespace {
+
+zc::fd socket_of(int family) {
+  return zc::fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+/// connect_to() with room for so many descriptors besides the spare one; nothing where it fails.
+zc::fd connect_with_room_for(int descriptors, std::vector<address> all, zc::connect_options options,
+                             zc::fd spare) {
+  zc::context context;
+  zc::fd made;
+  const auto work = [&]() -> zc::task<> {
+    const int lowest_free = zc::fd(::dup(STDIN_FILENO)).get();
+    const support::limit few(RLIMIT_NOFILE, static_cast<rlim_t>(lowest_free + descriptors));
+    made = co_await connect_to(all, options, std::move(spare));
+  };
+  try {
+    context.run(work());
+  } catch (const std::system_error& failed) {
+    CHECK(failed.code() == std::errc::too_many_files_open);
+  }
+  return made;
+}
+
+}  // namespace
+
 TEST_CASE("connect: without room for two attempts the first is given up for the second") {
   const silent deaf;
   const silent deafer;
@@ -162,5 +170,7 @@ TEST_CASE("connect: a spare descriptor that will not do makes room for one that 
   }
   CHECK(support::open_descriptors() == open);
 }
+
+#endif
 
 TEST_SUITE_END();

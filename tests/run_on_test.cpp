@@ -15,6 +15,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
+#include "support/sanitizers.hpp"
 #include "zc/sleep.hpp"
 #include "zc/with_stop.hpp"
 
@@ -93,6 +94,8 @@ TEST_CASE("run_on: a context that is not to be had is an error, and nothing stay
   CHECK_THROWS_AS(zc::run_on(8, factory), std::system_error);
 }
 
+// UBSan looks at objects through a pipe: without a descriptor for that it finds fault with all.
+#ifndef ZC_TEST_ASAN
 TEST_CASE("run_on: where one context is not to be had no task begins") {
   const std::size_t before = support::open_descriptors();
   const std::size_t each = [&] {
@@ -112,6 +115,7 @@ TEST_CASE("run_on: where one context is not to be had no task begins") {
   CHECK_THROWS_AS(zc::run_on(3, factory), std::system_error);
   CHECK(begun == 2);
 }
+#endif
 
 TEST_CASE("run_on: no threads is an error") {
   const auto factory = [](std::size_t) -> zc::task<> { co_return; };

@@ -19,6 +19,7 @@
 
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
+#include "support/sanitizers.hpp"
 #include "support/scripted_kernel.hpp"
 #include "zc/context.hpp"
 #include "zc/op/recv.hpp"
@@ -92,6 +93,13 @@ void run_both(zc::context& on, zc::task<> serving, zc::task<> clients) {
   on.run(zc::timeout(20s * support::slowdown(), both(std::move(serving), std::move(clients))));
 }
 
+}  // namespace
+
+// UBSan looks at objects through a pipe: without a descriptor for that it finds fault with all.
+#ifndef ZC_TEST_ASAN
+
+namespace {
+
 /// A descriptor that stands for another.
 zc::fd spare() {
   zc::fd made(::dup(STDIN_FILENO));
@@ -136,6 +144,8 @@ TEST_CASE("serve: who needs two descriptors is accepted when there are two, and 
     CHECK(here.heard[0].error == std::errc::too_many_files_open);
   }
 }
+
+#endif
 
 TEST_CASE("serve: where prepare() lacks something for a while, clients wait") {
   site here;
