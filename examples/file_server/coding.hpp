@@ -21,7 +21,8 @@ class accepted_codings {
   /// Of an Accept-Encoding field's value.
   explicit accepted_codings(std::string_view field);
 
-  std::span<const coding* const> all() const noexcept { return {all_.data(), count_}; }
+  std::span<const coding* const> all() const& noexcept { return {all_.data(), count_}; }
+  std::span<const coding* const> all() && = delete;  // would view into what is gone
 
  private:
   std::array<const coding*, 3> all_{};

@@ -40,6 +40,7 @@ class text {
  private:
   void put(std::string_view part) {
     if (part.size() > room().size()) fail();
+    if (part.empty()) return;  // of nothing, not even the place is to be looked at
     std::memcpy(room().data(), part.data(), part.size());
     size_ += part.size();
   }

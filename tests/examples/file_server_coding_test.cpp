@@ -9,7 +9,8 @@ namespace {
 
 std::string accepted(std::string_view field) {
   std::string all;
-  for (const file_server::coding* const each : file_server::accepted_codings(field).all()) {
+  const file_server::accepted_codings taken(field);
+  for (const file_server::coding* const each : taken.all()) {
     all.append(all.empty() ? "" : " ").append(each->name);
   }
   return all;
