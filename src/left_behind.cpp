@@ -49,4 +49,19 @@ void rethrow_beside(const std::exception_ptr& error, std::vector<transfer> left)
   }
 }
 
+std::exception_ptr with_bytes_of(const std::exception_ptr& other,
+                                 const std::exception_ptr& first) noexcept {
+  std::vector<transfer> left;
+  try {
+    give_bytes(other, left);
+  } catch (const std::bad_alloc&) {
+    return first;
+  }
+  try {
+    rethrow_beside(first, std::move(left));
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
 }  // namespace zc::detail

@@ -4,6 +4,7 @@
 
 #include "here.hpp"
 #include "zc/detail/precondition.hpp"
+#include "zc/left_behind.hpp"
 
 namespace zc {
 
@@ -69,7 +70,7 @@ void scope::joined() {
 
 std::coroutine_handle<> scope::child_done(detail::promise_base& child) noexcept {
   if (child.error() && !(cancelled_by_owner_ && detail::is_cancellation(child.error()))) {
-    if (!error_) error_ = child.error();
+    error_ = error_ ? detail::with_bytes_of(child.error(), error_) : child.error();
     cancel_.request();
   }
   where_->retire(child);

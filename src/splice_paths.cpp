@@ -226,7 +226,8 @@ task<std::vector<path_transfer>> splice_paths(std::vector<path_job> jobs, batch_
   const auto done = [&](const numbered_job& job, path_transfer&& result) {
     results[job.index] = std::move(result);
   };
-  co_await detail::run_paths(next, done, options);
+  // Its counts are those of the results.
+  static_cast<void>(co_await detail::run_paths(next, done, options));
   co_return results;
 }
 

@@ -18,6 +18,7 @@
 #include "zc/context.hpp"
 #include "zc/recv_stream.hpp"
 #include "zc/relay.hpp"
+#include "zc/scope.hpp"
 #include "zc/sleep.hpp"
 #include "zc/splice.hpp"
 #include "zc/timeout.hpp"
@@ -62,6 +63,16 @@ zc::task<std::uint64_t> fail_to_splice(std::string_view bytes) {
   zc::transfer done = with_bytes(bytes);
   done.side = zc::side::out;
   throw zc::transfer_error(std::move(done), {EPIPE, std::system_category()}, 100);
+}
+
+/// As splice() that is cancelled with bytes in between.
+zc::task<std::uint64_t> cut_splice(std::string_view bytes) {
+  try {
+    co_await zc::sleep_for(1h);
+  } catch (const std::system_error& cancelled) {
+    throw zc::transfer_error(with_bytes(bytes), cancelled.code(), 100);
+  }
+  co_return 0;
 }
 
 std::string text_of(const zc::transfer& done) {
@@ -182,6 +193,49 @@ TEST_CASE("when_all: bytes that a recv_stream gave beside an exception") {
     co_return 0;
   };
   CHECK(left_by<std::runtime_error>(body(), "beside") == texts{"hello"});
+}
+
+TEST_CASE("scope: bytes of a transfer_error that is not the first are in what join throws") {
+  const auto body = []() -> zc::task<int> {
+    zc::scope tasks;
+    tasks.spawn(fail(std::runtime_error("first")));
+    tasks.spawn(cut_splice("two"));
+    tasks.spawn(cut_splice("three"));
+    co_await tasks.join();
+    co_return 0;
+  };
+  CHECK(left_by<std::runtime_error>(body(), "first") == texts{"two", "three"});
+}
+
+TEST_CASE("context: bytes of the task that runs are in what a background task throws") {
+  const auto body = []() -> zc::task<zc::transfer> {
+    try {
+      co_await zc::sleep_for(1h);
+    } catch (const std::system_error&) {
+    }
+    co_return with_bytes("kept");
+  };
+  zc::context context;
+  context.spawn(fail(std::runtime_error("background")));
+  std::string kept;
+  try {
+    static_cast<void>(context.run(body()));
+  } catch (const std::runtime_error& error) {
+    CHECK(std::string(error.what()) == "background");
+    for (zc::transfer& each : dynamic_cast<const zc::left_behind&>(error).transfers()) {
+      kept += text_of(each);
+    }
+  }
+  CHECK(kept == "kept");
+}
+
+TEST_CASE("context: a run that is refused leaves its task alone") {
+  zc::context context;
+  const auto inside = [&]() -> zc::task<> {
+    CHECK_THROWS_AS(static_cast<void>(context.run(give(with_bytes("x")))), std::logic_error);
+    co_return;
+  };
+  context.run(inside());
 }
 
 TEST_CASE("when_any: how the losers ended is there, bytes and exceptions") {

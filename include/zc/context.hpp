@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <utility>
 
 #include "zc/counters.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/detail/scheduler.hpp"
+#include "zc/left_behind.hpp"
 #include "zc/scope.hpp"
 #include "zc/task.hpp"
 
@@ -69,7 +71,14 @@ class context final {
   /// context go on meanwhile, and stand still between runs. Not from inside a task of this context.
   template <class T>
   T run(task<T> work) {
-    run_to_end(work.promise());
+    try {
+      run_to_end(work.promise());
+    } catch (...) {  // of a background task: bytes of this one are left_behind
+      detail::first_error both;
+      both.add(std::current_exception());
+      if (work.promise().handle.done()) both.add(work);
+      both.rethrow();
+    }
     return work.take();
   }
 

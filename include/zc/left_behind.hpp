@@ -12,8 +12,8 @@
 
 namespace zc {
 
-/// A second base of the exception that when_all() or when_any() throws where another of the tasks
-/// has ended with bytes that would be lost with it.
+/// A second base of the exception that when_all(), when_any(), scope::join() or context::run()
+/// throws where another of the tasks has ended with bytes that would be lost with it.
 ///
 ///     } catch (const std::exception& failed) {
 ///       if (auto* more = dynamic_cast<const zc::left_behind*>(&failed)) {
@@ -58,18 +58,26 @@ void leave_bytes(T& value, std::vector<transfer>& to) {
 /// Throws `error`, as a left_behind where there are any transfers.
 [[noreturn]] void rethrow_beside(const std::exception_ptr& error, std::vector<transfer> left);
 
+/// `first`, as a left_behind where `other` has bytes.
+std::exception_ptr with_bytes_of(const std::exception_ptr& other,
+                                 const std::exception_ptr& first) noexcept;
+
 /// Of tasks that have ended, one of them with an exception: throws that of the first added.
-class failure {
+class first_error {
  public:
+  void add(const std::exception_ptr& error) {
+    if (error == first_) return;
+    if (first_) {
+      give_bytes(error, left_);
+    } else {
+      first_ = error;
+    }
+  }
+
   template <class T>
   void add(task<T>& ended) {
     if (const std::exception_ptr error = ended.promise().error()) {
-      if (error == first_) return;
-      if (first_) {
-        give_bytes(error, left_);
-      } else {
-        first_ = error;
-      }
+      add(error);
     } else if constexpr (!std::is_void_v<T>) {
       T value = ended.take();
       leave_bytes(value, left_);

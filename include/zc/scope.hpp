@@ -37,8 +37,9 @@ class scope final : private detail::joiner {
   ~scope();
 
   /// Starts `work`, a task or whatever else can be awaited, the next time round the loop. Its value
-  /// is dropped: into() keeps it. Throws std::logic_error outside of a running context, and in
-  /// another one than that of the tasks that have not ended.
+  /// is dropped: into() keeps it. The bytes of what it throws beside another's exception are not:
+  /// see left_behind. Throws std::logic_error outside of a running context, and in another one than
+  /// that of the tasks that have not ended.
   template <detail::awaitable Work>
   void spawn(Work&& work) {
     auto child = detail::to_task(std::forward<Work>(work));

@@ -46,7 +46,7 @@ task<std::tuple<stored<Ts>...>> when_all_of(std::tuple<task<Ts>...> tasks) {
   join_tuple<Ts...> all(tasks);
   co_await all;
   if (std::apply([](auto&... each) { return (each.promise().error() || ...); }, tasks)) {
-    failure first;
+    first_error first;
     std::apply([&first](auto&... each) { (first.add(each), ...); }, tasks);
     first.rethrow();
   }
@@ -55,10 +55,10 @@ task<std::tuple<stored<Ts>...>> when_all_of(std::tuple<task<Ts>...> tasks) {
 }
 
 template <class T>
-void rethrow_failure(std::vector<task<T>>& ended) {
+void rethrow_any(std::vector<task<T>>& ended) {
   const auto failed = [](const task<T>& each) { return each.promise().error() != nullptr; };
   if (std::none_of(ended.begin(), ended.end(), failed)) return;
-  failure first;
+  first_error first;
   for (task<T>& each : ended) first.add(each);
   first.rethrow();
 }
@@ -82,7 +82,7 @@ template <class T>
 task<std::vector<T>> when_all(std::vector<task<T>> tasks) {
   detail::join_vector<T> all(tasks);
   co_await all;
-  detail::rethrow_failure(tasks);
+  detail::rethrow_any(tasks);
   std::vector<T> values;
   values.reserve(tasks.size());
   for (task<T>& each : tasks) values.push_back(each.take());
@@ -93,7 +93,7 @@ task<std::vector<T>> when_all(std::vector<task<T>> tasks) {
 inline task<> when_all(std::vector<task<>> tasks) {
   detail::join_vector<void> all(tasks);
   co_await all;
-  detail::rethrow_failure(tasks);
+  detail::rethrow_any(tasks);
 }
 
 /// The same for ops and whatever else can be awaited, which are moved into it.

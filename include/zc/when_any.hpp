@@ -89,7 +89,7 @@ task<first_of<stored<Ts>...>> when_any_of(std::tuple<task<Ts>...> tasks) {
   race<Ts...> first(tasks, scope);
   co_await first;
   if (first.winner()->error()) {
-    failure thrown;
+    first_error thrown;
     const auto winner_first = [&](auto& each) {
       if (&each.promise() == first.winner()) thrown.add(each);
     };
