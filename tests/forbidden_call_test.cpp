@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "support/forbid.hpp"
+#include "support/seccomp.hpp"
 #include "support/process.hpp"
 #include "support/transfers.hpp"
 #include "zc/known.hpp"
