@@ -10,7 +10,7 @@ namespace zc::op {
 ///
 /// IORING_OP_ACCEPT, Linux 5.5. `address` and `length`, when given, are filled in as by accept(2)
 /// and must live until the op resumes. `flags` are SOCK_NONBLOCK, SOCK_CLOEXEC.
-class accept : public detail::operation_of_fd {
+class accept final : public detail::operation_of_fd {
  public:
   explicit accept(int listener, sockaddr* address = nullptr, socklen_t* length = nullptr,
                   int flags = SOCK_CLOEXEC) noexcept

@@ -7,7 +7,7 @@ namespace zc::op {
 /// Does nothing, by way of the kernel: measures the cost of a round trip.
 ///
 /// IORING_OP_NOP, Linux 5.1.
-class nop : public detail::operation_of<void> {
+class nop final : public detail::operation_of<void> {
  public:
   nop() noexcept = default;
 

@@ -9,7 +9,7 @@ namespace zc::op {
 /// IORING_OP_POLL_ADD, Linux 5.1; costs no kernel worker. `events` are POLLIN, POLLOUT, ...;
 /// POLLERR and POLLHUP are always reported. What cannot be waited for (regular files) is ready at
 /// once.
-class poll : public detail::operation_of<unsigned> {
+class poll final : public detail::operation_of<unsigned> {
  public:
   poll(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
 

@@ -8,7 +8,7 @@ namespace zc::op {
 ///
 /// IORING_OP_RENAMEAT, Linux 5.11; runs on a kernel worker. The paths must live until the op
 /// resumes.
-class renameat : public detail::operation_of<void> {
+class renameat final : public detail::operation_of<void> {
  public:
   renameat(int old_directory, const char* old_path, int new_directory, const char* new_path,
            unsigned flags = 0) noexcept

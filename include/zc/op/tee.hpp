@@ -11,7 +11,7 @@ namespace zc::op {
 ///
 /// IORING_OP_TEE, Linux 5.8. Runs on a kernel worker and parks it for as long as it blocks. `flags`
 /// are SPLICE_F_*.
-class tee : public detail::operation_of<std::size_t> {
+class tee final : public detail::operation_of<std::size_t> {
  public:
   tee(int in, int out, std::size_t nbytes, unsigned flags = 0) noexcept
       : nbytes_(nbytes), in_(in), out_(out), flags_(flags) {}

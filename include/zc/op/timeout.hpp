@@ -10,7 +10,7 @@ namespace zc::op {
 /// Resumes when `duration` is over (CLOCK_MONOTONIC), or with ECANCELED.
 ///
 /// IORING_OP_TIMEOUT, Linux 5.4; costs no kernel worker. A negative duration is over at once.
-class timeout : public detail::operation_of<void> {
+class timeout final : public detail::operation_of<void> {
  public:
   explicit timeout(std::chrono::nanoseconds duration) noexcept;
 
