@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "overlap.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

@@ -18,7 +18,7 @@
 #include <limits>
 
 #include "proc.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

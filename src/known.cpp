@@ -2,7 +2,7 @@
 
 #include <cerrno>
 
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc {
 

@@ -6,7 +6,7 @@
 
 #include "aligned_memory.hpp"
 #include "direct_call.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

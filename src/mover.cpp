@@ -16,7 +16,7 @@
 
 #include "ending.hpp"
 #include "peer_death.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

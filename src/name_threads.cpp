@@ -9,7 +9,7 @@
 #include <string>
 
 #include "signal_mask.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

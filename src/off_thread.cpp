@@ -8,7 +8,7 @@
 #include <exception>
 
 #include "signal_mask.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

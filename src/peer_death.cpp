@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "own_descriptor.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

@@ -22,7 +22,7 @@
 #include "timers.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/endpoint.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/fd.hpp"
 #include "zc/op/poll.hpp"

@@ -7,8 +7,8 @@
 #include <new>
 
 #include "zc/detail/breather.hpp"
+#include "zc/detail/errno_code.hpp"
 #include "zc/detail/event.hpp"
-#include "zc/detail/operation.hpp"
 #include "zc/op/accept.hpp"
 #include "zc/result.hpp"
 #include "zc/scope.hpp"

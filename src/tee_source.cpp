@@ -14,7 +14,7 @@
 #include "aligned_memory.hpp"
 #include "direct_call.hpp"
 #include "overlap.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 #include "zc/op/poll.hpp"
 #include "zc/op/read.hpp"
 #include "zc/op/recv.hpp"

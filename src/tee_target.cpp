@@ -9,7 +9,7 @@
 #include "ending.hpp"
 #include "loop.hpp"
 #include "zc/detail/breather.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "loop.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
 

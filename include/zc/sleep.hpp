@@ -1,11 +1,13 @@
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 #include <coroutine>
+#include <system_error>
 
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/duration.hpp"
-#include "zc/detail/operation.hpp"
+#include "zc/detail/errno_code.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/task.hpp"
 

@@ -15,9 +15,9 @@
 #include "zc/batch.hpp"
 #include "zc/detail/breather.hpp"
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/errno_code.hpp"
 #include "zc/detail/gate.hpp"
 #include "zc/detail/join.hpp"
-#include "zc/detail/operation.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
 

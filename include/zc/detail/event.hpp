@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/errno_code.hpp"
 #include "zc/detail/scheduler.hpp"
 
 namespace zc::detail {
@@ -45,7 +46,7 @@ class event {
       self_ = &self.promise();
       cancel_scope& scope = *self_->env.cancel;
       if (scope.requested()) {
-        error_ = {ECANCELED, std::system_category()};
+        error_ = errno_code(ECANCELED);
         self_->env.where->post(*self_);
         return true;
       }
@@ -61,7 +62,7 @@ class event {
 
     void cancel() noexcept override {
       of_.waiting_ = nullptr;
-      end({ECANCELED, std::system_category()});
+      end(errno_code(ECANCELED));
     }
 
    private:

@@ -5,10 +5,10 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <system_error>
 #include <utility>
 
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/errno_code.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/fd.hpp"
 #include "zc/result.hpp"
@@ -20,10 +20,6 @@ class context;
 }
 
 namespace zc::detail {
-
-inline std::error_code errno_code(int error_number) noexcept {
-  return {error_number, std::system_category()};
-}
 
 /// One submission to the ring and its completion. `co_await` submits it and resumes with its end.
 ///
