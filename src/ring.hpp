@@ -12,7 +12,7 @@
 
 #include "interposer.hpp"
 #include "worker_limit.hpp"
-#include "zc/context.hpp"
+#include "zc/context_options.hpp"
 
 namespace zc::detail {
 

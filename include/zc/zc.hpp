@@ -10,6 +10,7 @@
 #include "zc/capabilities.hpp"
 #include "zc/connect.hpp"
 #include "zc/context.hpp"
+#include "zc/context_options.hpp"
 #include "zc/counters.hpp"
 #include "zc/fd.hpp"
 #include "zc/host_port.hpp"
