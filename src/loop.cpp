@@ -80,7 +80,8 @@ class loop::outer_run {
 };
 
 loop::loop(const context_options& options)
-    : ring_(options),
+    : scheduler(&timers_),
+      ring_(options),
       ops_(ring_),
       pipes_(options.pipes, options.pipe_bytes),
       recv_buffer_count_(options.recv_buffers),

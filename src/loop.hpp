@@ -37,7 +37,6 @@ class loop final : public scheduler {
   op_queue& ops() noexcept { return ops_; }
   pipe_pool& pipes() noexcept { return pipes_; }
   ring& kernel() noexcept { return ring_; }
-  timers& clock() noexcept { return timers_; }
   page_cache& cache() noexcept { return cache_; }
   counters& count() noexcept { return counters_; }
   /// Throws std::logic_error on a wrong thread.

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "loop.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/scheduler.hpp"
 
 namespace zc::detail {
 
@@ -12,7 +12,7 @@ using std::chrono::nanoseconds;
 using std::chrono::steady_clock;
 
 timer::~timer() {
-  if (waiter_ != nullptr) loop::of(*env_.where).clock().remove(*this);
+  if (waiter_ != nullptr) env_.where->clock().remove(*this);
 }
 
 bool timer::start(resumable& waiter) noexcept {
@@ -26,12 +26,12 @@ bool timer::start(resumable& waiter) noexcept {
   at_ = now + std::min<steady_clock::duration>(whole, steady_clock::time_point::max() - now);
   waiter_ = &waiter;
   enter(*env_.cancel);
-  loop::of(*env_.where).clock().add(*this);
+  env_.where->clock().add(*this);
   return true;
 }
 
 void timer::cancel() noexcept {
-  loop::of(*env_.where).clock().remove(*this);
+  env_.where->clock().remove(*this);
   end(errno_code(ECANCELED));
 }
 

@@ -12,6 +12,7 @@ namespace zc::detail {
 
 class cancel_scope;
 class scheduler;
+class timers;
 
 /// Where a coroutine runs and what cancels it; inherited from the coroutine that awaits it.
 struct environment {
@@ -93,9 +94,12 @@ class remote_call {
 /// One thread; only post_remote() may be called from others.
 class scheduler {
  public:
-  scheduler() noexcept = default;
+  /// `clock` keeps its timers; without one, nothing that sleeps can run.
+  explicit scheduler(timers* clock = nullptr) noexcept : clock_(clock) {}
   scheduler(const scheduler&) = delete;
   scheduler& operator=(const scheduler&) = delete;
+
+  timers& clock() noexcept { return *clock_; }
 
   /// The scheduler that is running on this thread, or null.
   static scheduler* current() noexcept;
@@ -207,6 +211,8 @@ class scheduler {
   static constexpr unsigned turn_limit_attempts = 256;
 
   void resume(resumable& who);
+
+  timers* clock_;
   frame_pool frames_;
   fifo<resumable> ready_;   // run in the next batch
   fifo<resumable> batch_;   // being run
