@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <new>
 #include <stdexcept>
 #include <system_error>
 
@@ -15,13 +14,6 @@
 #include "zc/detail/precondition.hpp"
 
 namespace zc::detail {
-
-namespace {
-
-// What fits into the caches beside what else a move touches; a message of a TLS record and more.
-constexpr std::size_t scratch_bytes = 32 * 1024;
-
-}  // namespace
 
 /// Knows when the task given to run() has ended, and owns its cancellation.
 class loop::root final : public joiner {
@@ -81,11 +73,9 @@ class loop::outer_run {
 
 loop::loop(const context_options& options)
     : scheduler(&timers_),
+      options_(options),
       ring_(options),
       ops_(ring_),
-      pipes_(options.pipes, options.pipe_bytes),
-      recv_buffer_count_(options.recv_buffers),
-      recv_buffer_bytes_(options.recv_buffer_bytes),
       wake_(own_descriptor(fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))) {
   if (!wake_) throw std::system_error(errno, std::system_category(), "zc: eventfd");
 }
@@ -122,19 +112,16 @@ counters loop::counted() const {
     throw std::logic_error("zc::context::counters: this context is running on another thread");
   }
   counters now = counters_;
-  now.pipes_lent = static_cast<std::uint32_t>(pipes_.lent());
-  now.pipes_idle = static_cast<std::uint32_t>(pipes_.idle());
+  for (const auto& each : services_) {
+    if (each) each->report(now);
+  }
   return now;
-}
-
-std::span<std::byte> loop::scratch() noexcept {
-  if (!scratch_) scratch_.reset(new (std::nothrow) std::byte[scratch_bytes]);
-  return {scratch_.get(), scratch_ ? scratch_bytes : 0};
 }
 
 recv_pool* loop::recv_buffers() noexcept {
   if (!recv_buffers_) {
-    recv_buffers_.reset(recv_pool::make(*this, ring_, recv_buffer_count_, recv_buffer_bytes_));
+    recv_buffers_.reset(
+        recv_pool::make(*this, ring_, options_.recv_buffers, options_.recv_buffer_bytes));
   }
   return recv_buffers_.get();
 }

@@ -2,20 +2,18 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
-#include <cstddef>
 #include <memory>
-#include <span>
 
-#include "name_threads.hpp"
+#include "loop_service.hpp"
 #include "off_thread.hpp"
 #include "op_queue.hpp"
-#include "page_cache.hpp"
-#include "pipe_pool.hpp"
 #include "recv_pool.hpp"
 #include "ring.hpp"
 #include "timers.hpp"
 #include "zc/context.hpp"
+#include "zc/context_options.hpp"
 #include "zc/counters.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/scheduler.hpp"
@@ -24,7 +22,8 @@
 
 namespace zc::detail {
 
-/// What a context is made of: the scheduler, the ring with its ops, the timers, and the pipes.
+/// What a context is made of: the scheduler, the ring with its ops, the timers, and what higher
+/// folders keep for it.
 class loop final : public scheduler {
  public:
   explicit loop(const context_options& options);
@@ -35,24 +34,29 @@ class loop final : public scheduler {
   static loop& of(context& where) noexcept { return *where.loop_; }
 
   op_queue& ops() noexcept { return ops_; }
-  pipe_pool& pipes() noexcept { return pipes_; }
   ring& kernel() noexcept { return ring_; }
-  page_cache& cache() noexcept { return cache_; }
   counters& count() noexcept { return counters_; }
   /// Throws std::logic_error on a wrong thread.
   counters counted() const;
 
-  /// Memory for bytes on their way from one system call to the next: nothing in it outlives a
-  /// suspension. Empty where there is none to be had.
-  std::span<std::byte> scratch() noexcept;
   /// What streams receive into; null where there is no memory for it.
   recv_pool* recv_buffers() noexcept;
   /// Of multishot ops, which no task owns.
   void count_armed(int change) noexcept { armed_ += change; }
   off_threads& file_threads() noexcept { return file_threads_; }
-  detail::name_threads& name_threads() noexcept { return name_threads_; }
   /// For tasks beside those of run(). Throws std::logic_error on a wrong thread.
   scope& background();
+
+  const context_options& options() const noexcept { return options_; }
+
+  /// The service of that type; makes it at its first use, and then may throw.
+  template <class Service>
+  Service& use() {
+    static_assert(Service::slot < loop_service::slots);
+    std::unique_ptr<loop_service>& kept = services_[Service::slot];
+    if (!kept) kept = std::make_unique<Service>(*this);
+    return static_cast<Service&>(*kept);
+  }
 
   void run(promise_base& work);
   bool on_own_thread() const noexcept override;
@@ -69,19 +73,15 @@ class loop final : public scheduler {
   void bind_to_this_thread();
   void limit_workers() noexcept;
 
+  context_options options_;
   ring ring_;
   op_queue ops_;
-  pipe_pool pipes_;
   timers timers_;
-  page_cache cache_;
   counters counters_;
-  std::unique_ptr<std::byte[]> scratch_;
-  std::uint32_t recv_buffer_count_;
-  std::uint32_t recv_buffer_bytes_;
   std::unique_ptr<recv_pool, recv_pool::end> recv_buffers_;
   fd wake_;
   off_threads file_threads_{*this, "zc-files"};
-  detail::name_threads name_threads_;
+  std::array<std::unique_ptr<loop_service>, loop_service::slots> services_;
   std::atomic<bool> stop_wanted_{false};
   // The kernel's thread id: std::thread::id is soon used again. Others may ask.
   std::atomic<pid_t> owner_{0};

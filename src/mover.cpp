@@ -52,7 +52,7 @@ bool mover::takes_directly(std::size_t nbytes) const noexcept {
 
 bool mover::is_in_memory(std::size_t nbytes) const noexcept {
   const std::int64_t from = in_at >= 0 ? in_at : ::lseek(in.fd, 0, SEEK_CUR);
-  return loop::of(*env.where).cache().holds(in.fd, {in.device, in.inode, from, nbytes});
+  return shared().cache.holds(in.fd, {in.device, in.inode, from, nbytes});
 }
 
 bool mover::may_bounce() const noexcept {

@@ -12,6 +12,7 @@
 #include "foreknowledge.hpp"
 #include "loop.hpp"
 #include "timers.hpp"
+#include "transfer_service.hpp"
 #include "zc/counters.hpp"
 #include "zc/detail/breather.hpp"
 #include "zc/detail/endpoint.hpp"
@@ -77,10 +78,12 @@ struct mover {
   bool forced() const noexcept { return asked.route != route::automatic; }
   bool has(splice_flags flag) const noexcept { return (asked.flags & flag) != splice_flags::none; }
   bool cancelled() const noexcept { return env.cancel->requested(); }
-  pipe_pool& pipes() const noexcept { return loop::of(*env.where).pipes(); }
+  /// Only the first use in a context, which is before the transfer, can throw.
+  transfer_service& shared() const noexcept { return transfer_service::of(*env.where); }
+  pipe_pool& pipes() const noexcept { return shared().pipes; }
   ring& kernel() const noexcept { return loop::of(*env.where).kernel(); }
 
-  std::span<std::byte> scratch() const noexcept { return loop::of(*env.where).scratch(); }
+  std::span<std::byte> scratch() const noexcept { return shared().scratch(); }
   counters& count() const noexcept { return loop::of(*env.where).count(); }
 
   /// Whether a splice with this end, and a pipe at the other, is a system call on this thread: it

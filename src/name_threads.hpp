@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "loop_service.hpp"
 #include "zc/address.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/promise.hpp"
@@ -20,6 +21,7 @@
 
 namespace zc::detail {
 
+class loop;
 class name_call;
 
 /// One name and what getaddrinfo(3) said of it. Shared by the coroutine that waits and the thread
@@ -38,14 +40,13 @@ struct name_lookup {
 /// Unlike those of off_threads nobody waits for them: getaddrinfo(3) cannot be stopped, and may
 /// take as long as a name server is silent. A lookup that nobody waits for any more ends by itself,
 /// and so may one at the context's end.
-class name_threads {
+class name_threads final : public loop_service {
  public:
+  static constexpr std::size_t slot = 1;
   static constexpr std::size_t limit = 2;
 
-  name_threads() = default;
-  name_threads(const name_threads&) = delete;
-  name_threads& operator=(const name_threads&) = delete;
-  ~name_threads();
+  explicit name_threads(const loop&) {}
+  ~name_threads() override;
 
  private:
   friend class name_call;

@@ -54,7 +54,7 @@ task<std::vector<address>> resolve(host_port name, resolve_options options) {
   auto lookup = std::make_shared<detail::name_lookup>();
   lookup->name = std::move(name);
   lookup->options = options;
-  detail::name_call call(detail::loop::of(*env.where).name_threads(), lookup);
+  detail::name_call call(detail::loop::of(*env.where).use<detail::name_threads>(), lookup);
   std::error_code error = co_await call;
   if (!error) error = lookup->error;
   if (error) throw std::system_error(error, "zc::resolve: " + to_string(lookup->name));

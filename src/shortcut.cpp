@@ -110,7 +110,7 @@ std::optional<route> shortest(mover& m, int in, part& wanted, int out, const for
   if (small && !ready) return route::copy;
   const std::optional<route> how = ready ? route::direct : shortest_to(known, out);
   if (how != route::direct) return how;
-  page_cache& cache = loop::of(*m.env.where).cache();
+  page_cache& cache = m.shared().cache;
   const page_cache::range all{file->device, file->inode, wanted.from,
                               static_cast<std::size_t>(wanted.nbytes)};
   if (cache.gives(in, all)) return how;

@@ -116,6 +116,7 @@ task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wan
   m.asked = options;
   m.seen_by = seen_by;
   m.env = co_await detail::this_environment{};
+  m.shared();  // made now, if it is not there: from here on nothing may throw
   co_await detail::breather(*m.env.where, m.cancelled());
   const opening begun = open(m, in, out, known);
   const detail::sent_at_once& sent = begun.sent;
@@ -186,6 +187,7 @@ task<transfer> try_splice(remainder from, int out, splice_options options) {
   mover m;
   m.asked = options;
   m.env = co_await detail::this_environment{};
+  m.shared();
   co_await detail::breather(*m.env.where, m.cancelled());
   m.staged = std::move(from);
   m.done.taken = m.staged.size();

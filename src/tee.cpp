@@ -19,6 +19,7 @@
 #include "tee_source.hpp"
 #include "tee_target.hpp"
 #include "timers.hpp"
+#include "transfer_service.hpp"
 #include "zc/detail/breather.hpp"
 #include "zc/when_all.hpp"
 
@@ -44,7 +45,7 @@ struct tee_call {
   }
 
   detail::ring& kernel() const noexcept { return detail::loop::of(*env.where).kernel(); }
-  detail::pipe_pool& pipes() const noexcept { return detail::loop::of(*env.where).pipes(); }
+  detail::pipe_pool& pipes() const { return detail::transfer_service::of(*env.where).pipes; }
   bool at_once() const noexcept {
     return (asked.flags & splice_flags::nonblock) != splice_flags::none;
   }

@@ -39,6 +39,7 @@
 #include "off_thread.hpp"
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
+#include "transfer_service.hpp"
 #include "zc/zc.hpp"
 
 namespace {
@@ -513,7 +514,7 @@ bool judge(const std::vector<sample>& samples, const soak& in, std::size_t worke
 }
 
 sample take_sample(zc::context& context, const soak& in, double seconds) {
-  const auto& pipes = zc::detail::loop::of(context).pipes();
+  const auto& pipes = zc::detail::transfer_service::of(zc::detail::loop::of(context)).pipes;
   return {.seconds = seconds,
           .transfers = in.sum.transfers,
           .resident = support::resident_bytes(),

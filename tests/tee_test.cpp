@@ -24,6 +24,7 @@
 #include "support/process.hpp"
 #include "support/scripted_kernel.hpp"
 #include "support/transfers.hpp"
+#include "transfer_service.hpp"
 #include "zc/op/recv.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
@@ -924,7 +925,7 @@ TEST_CASE("tee: where tee(2) duplicates nothing or a part, the rest goes by memo
 
 TEST_CASE("tee: pages are shared, whatever the sizes of the pipes") {
   zc::context here;
-  zc::detail::pipe_pool& pool = zc::detail::loop::of(here).pipes();
+  zc::detail::pipe_pool& pool = zc::detail::transfer_service::of(zc::detail::loop::of(here)).pipes;
   std::vector<zc::detail::pipe> lent;
   for (const int bytes : {65'536, 4096, 262'144, 16'384}) {
     zc::detail::pipe one = *pool.take();

@@ -9,6 +9,7 @@
 
 #include "interposer.hpp"
 #include "loop.hpp"
+#include "transfer_service.hpp"
 
 namespace conserve {
 
@@ -104,7 +105,7 @@ planted_fault::~planted_fault() {
 }
 
 std::size_t pipes_lent(zc::context& context) {
-  return zc::detail::loop::of(context).pipes().lent();
+  return zc::detail::transfer_service::of(zc::detail::loop::of(context)).pipes.lent();
 }
 
 }  // namespace conserve
