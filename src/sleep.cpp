@@ -9,4 +9,9 @@ task<> sleep_for(std::chrono::nanoseconds duration) {
   if (error) throw std::system_error(error, "zc::sleep_for");
 }
 
+task<result<void>> try_sleep_for(std::chrono::nanoseconds duration) {
+  const std::error_code error = co_await detail::timer(duration);
+  co_return error ? result<void>(error) : result<void>();
+}
+
 }  // namespace zc

@@ -34,6 +34,17 @@ TEST_CASE("sleep_for: lasts at least its duration; zero and less end at once") {
   zc::run(zc::sleep_for(-1h));
 }
 
+TEST_CASE("try_sleep_for: lasts its duration, and says ECANCELED when cancelled") {
+  const auto begun = std::chrono::steady_clock::now();
+  CHECK(zc::run(zc::try_sleep_for(5ms)).has_value());
+  CHECK(std::chrono::steady_clock::now() - begun >= 5ms);
+  std::stop_source stop;
+  stop.request_stop();
+  const zc::result<void> cancelled =
+      zc::run(zc::with_stop(stop.get_token(), zc::try_sleep_for(1h)));
+  CHECK(cancelled.error() == std::errc::operation_canceled);
+}
+
 TEST_CASE("sleep_for, yield: cancelled ones throw ECANCELED") {
   std::stop_source stop;
   stop.request_stop();

@@ -9,6 +9,7 @@
 #include "zc/detail/duration.hpp"
 #include "zc/detail/errno_code.hpp"
 #include "zc/detail/promise.hpp"
+#include "zc/result.hpp"
 #include "zc/task.hpp"
 
 namespace zc {
@@ -45,6 +46,14 @@ task<> sleep_for(std::chrono::nanoseconds duration);
 template <class Rep, class Period>
 task<> sleep_for(std::chrono::duration<Rep, Period> duration) {
   return sleep_for(detail::to_nanoseconds(duration));
+}
+
+/// The same without an exception: resumes with ECANCELED when cancelled.
+task<result<void>> try_sleep_for(std::chrono::nanoseconds duration);
+
+template <class Rep, class Period>
+task<result<void>> try_sleep_for(std::chrono::duration<Rep, Period> duration) {
+  return try_sleep_for(detail::to_nanoseconds(duration));
 }
 
 /// Goes round the loop once: other ready coroutines run and completions are taken before it
