@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include "../src/proc.hpp"
 #include "require.hpp"
+#include "sys/proc.hpp"
 
 namespace {
 

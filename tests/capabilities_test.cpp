@@ -15,9 +15,9 @@
 #include <set>
 #include <string>
 
-#include "support/seccomp.hpp"
 #include "support/process.hpp"
 #include "support/sanitizers.hpp"
+#include "support/seccomp.hpp"
 #include "zc/context.hpp"
 #include "zc/op/timeout.hpp"
 #include "zc/scope.hpp"

@@ -1,4 +1,4 @@
-#include "file_to_file.hpp"
+#include "transfer/file_to_file.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "support/seccomp.hpp"
 #include "support/process.hpp"
+#include "support/seccomp.hpp"
 #include "support/transfers.hpp"
 #include "zc/known.hpp"
 #include "zc/relay.hpp"

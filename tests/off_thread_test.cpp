@@ -1,4 +1,4 @@
-#include "off_thread.hpp"
+#include "engine/off_thread.hpp"
 
 #include <doctest/doctest.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "loop.hpp"
+#include "engine/loop.hpp"
 #include "support/process.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"

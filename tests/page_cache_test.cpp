@@ -1,4 +1,4 @@
-#include "page_cache.hpp"
+#include "transfer/page_cache.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

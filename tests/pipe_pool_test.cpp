@@ -1,4 +1,4 @@
-#include "pipe_pool.hpp"
+#include "transfer/pipe_pool.hpp"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>

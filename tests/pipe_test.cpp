@@ -1,4 +1,4 @@
-#include "pipe.hpp"
+#include "sys/pipe.hpp"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

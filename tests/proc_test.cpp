@@ -1,4 +1,4 @@
-#include "proc.hpp"
+#include "sys/proc.hpp"
 
 #include <doctest/doctest.h>
 

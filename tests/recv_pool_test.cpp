@@ -1,4 +1,4 @@
-#include "recv_pool.hpp"
+#include "engine/uring/recv_pool.hpp"
 
 #include <doctest/doctest.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "ring.hpp"
+#include "engine/uring/ring.hpp"
 
 #include <doctest/doctest.h>
 

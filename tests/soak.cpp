@@ -35,11 +35,11 @@
 #include <thread>
 #include <vector>
 
-#include "loop.hpp"
-#include "off_thread.hpp"
+#include "engine/loop.hpp"
+#include "engine/off_thread.hpp"
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
-#include "transfer_service.hpp"
+#include "transfer/transfer_service.hpp"
 #include "zc/zc.hpp"
 
 namespace {

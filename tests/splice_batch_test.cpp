@@ -14,7 +14,7 @@
 #include <stop_token>
 #include <vector>
 
-#include "loop.hpp"
+#include "engine/loop.hpp"
 #include "support/descriptors.hpp"
 #include "support/process.hpp"
 #include "support/transfers.hpp"

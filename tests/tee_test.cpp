@@ -20,11 +20,11 @@
 #include <thread>
 #include <vector>
 
-#include "loop.hpp"
+#include "engine/loop.hpp"
 #include "support/process.hpp"
 #include "support/scripted_kernel.hpp"
 #include "support/transfers.hpp"
-#include "transfer_service.hpp"
+#include "transfer/transfer_service.hpp"
 #include "zc/op/recv.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"

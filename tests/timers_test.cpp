@@ -1,4 +1,4 @@
-#include "timers.hpp"
+#include "core/timers.hpp"
 
 #include <doctest/doctest.h>
 
@@ -8,7 +8,7 @@
 #include <memory>
 #include <random>
 
-#include "loop.hpp"
+#include "engine/loop.hpp"
 #include "zc/context.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"

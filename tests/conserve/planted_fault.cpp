@@ -7,9 +7,9 @@
 #include <deque>
 #include <optional>
 
-#include "interposer.hpp"
-#include "loop.hpp"
-#include "transfer_service.hpp"
+#include "engine/interposer.hpp"
+#include "engine/loop.hpp"
+#include "transfer/transfer_service.hpp"
 
 namespace conserve {
 

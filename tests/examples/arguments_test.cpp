@@ -8,7 +8,6 @@
 #include <variant>
 #include <vector>
 
-
 TEST_SUITE_BEGIN("unit");
 
 namespace {

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <system_error>
 
-#include "loop.hpp"
+#include "engine/loop.hpp"
 
 namespace support {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "interposer.hpp"
+#include "engine/interposer.hpp"
 #include "zc/context.hpp"
 
 namespace support {
