@@ -119,7 +119,8 @@ zc::task<double> peak_of_generator(const batch& what, unsigned in_flight) {
   };
   const auto done = [](zc::splice_job&&, zc::transfer&&) {};
   bench::count_heap();
-  co_await zc::splice_batch(next, done, {.in_flight = in_flight});
+  const zc::batch_result all = co_await zc::splice_batch(next, done, {.in_flight = in_flight});
+  bench::require_equal(all.jobs, what.transfers, "transfers that ended");
   co_return peak_kib(0);
 }
 

@@ -95,7 +95,7 @@ std::size_t remove_files(int root, const std::map<std::string, zc::fd>& dead) {
       for (const std::string& name : names_in(here.get(), ".")) {
         struct stat about {};
         if (::fstatat(here.get(), name.c_str(), &about, AT_SYMLINK_NOFOLLOW) < 0) continue;
-        if (S_ISDIR(about.st_mode)) to_visit.push_back(path + "/" + name);
+        if (S_ISDIR(about.st_mode)) to_visit.emplace_back(path).append("/").append(name);
         if (!S_ISDIR(about.st_mode) && is_left(dead, name) &&
             ::unlinkat(here.get(), name.c_str(), 0) == 0) {
           ++removed;

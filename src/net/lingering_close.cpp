@@ -15,6 +15,7 @@
 #include "core/timers.hpp"
 #include "engine/direct_call.hpp"
 #include "engine/loop.hpp"
+#include "transfer/transfer_service.hpp"
 #include "zc/detail/breather.hpp"
 #include "zc/detail/operation.hpp"
 #include "zc/op/poll.hpp"
@@ -42,9 +43,9 @@ int not_taken(int socket) noexcept {
 }
 
 /// Drops some of what has come: how many bytes, 0 at the peer's end, EAGAIN where there are none.
-result<std::size_t> drop_some(loop& in, int socket) noexcept {
+result<std::size_t> drop_some(loop& in, int socket) {
   // TCP drops what is not copied; others copy, and need the memory.
-  const std::span<std::byte> memory = in.scratch();
+  const std::span<std::byte> memory = detail::transfer_service::of(in).scratch();
   return detail::as_result(detail::direct_recv(in.kernel(), socket, memory.data(), memory.size(),
                                                MSG_DONTWAIT | MSG_TRUNC));
 }

@@ -32,7 +32,7 @@ zc::task<int> at_once(int value) { co_return value; }
 template <class T>
 std::error_code error_of(zc::task<T> work) {
   try {
-    zc::run(std::move(work));
+    static_cast<void>(zc::run(std::move(work)));
   } catch (const std::system_error& error) {
     return error.code();
   }
@@ -160,7 +160,8 @@ TEST_CASE("timeout: a cancellation that work for a transfer throws on is ETIMEDO
     co_await zc::yield();
     throw std::runtime_error("own");
   };
-  CHECK_THROWS_WITH_AS(zc::run(zc::timeout(1h, failing())), "own", std::runtime_error);
+  CHECK_THROWS_WITH_AS(static_cast<void>(zc::run(zc::timeout(1h, failing()))), "own",
+                       std::runtime_error);
 }
 
 TEST_CASE("timeout: splice throws a transfer_error ETIMEDOUT with its counts") {
