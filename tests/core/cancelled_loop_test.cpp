@@ -185,7 +185,8 @@ TEST_CASE("timeout: of a loop that ignores it waits for its end, and the rest go
     co_return ignored;
   };
   const auto limited = [&]() -> zc::task<> {
-    CHECK_THROWS_AS(co_await zc::timeout(1ms, accepting()), std::system_error);
+    // What the work returns is given back, also when it was cut short.
+    CHECK(co_await zc::timeout(1ms, accepting()) == 100);
   };
   const auto all = [&]() -> zc::task<> {
     zc::scope tasks;

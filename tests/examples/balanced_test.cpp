@@ -39,6 +39,7 @@ std::string balanced(const std::string& address, const std::string& one, const s
   return "frontend web\n  mode http\n  bind " + address +
          "\n  default_backend files\n"
          "backend files\n  mode http\n  balance roundrobin\n  option redispatch 1\n  retries 3\n"
+         "  retry-on conn-failure empty-response\n"
          "  default-server check inter 2s fall 2\n"
          "  server one " +
          one + "\n  server two " + two + "\n";
