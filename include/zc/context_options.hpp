@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc {
 
 /// How a context is set up. The defaults suit servers and copy programs alike.

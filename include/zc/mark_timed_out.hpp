@@ -2,6 +2,7 @@
 
 #include <type_traits>
 
+#include "zc/detail/cpp20.hpp"
 #include "zc/detail/parts.hpp"
 
 namespace zc {

@@ -2,6 +2,8 @@
 
 #include <type_traits>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 // GCC before 13 (12.2 does; 13.3, 14.2 do not) destroys a closure twice that is written inside of a

@@ -7,6 +7,8 @@
 #include <utility>
 #include <variant>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 // each_part(value, visit): calls `visit` with the values inside of one that the standard library

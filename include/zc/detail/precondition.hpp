@@ -1,5 +1,7 @@
 #pragma once
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 /// For a broken precondition that no exception can tell of, in every kind of build: writes

@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 /// Makes an exception that says "cancelled" one that says "timed out": std::system_error ETIMEDOUT
