@@ -493,7 +493,7 @@ bool judge(const std::vector<sample>& samples, const soak& in, std::size_t worke
   // Those for files come when there is something for them to do.
   row(
       "user threads", [](const sample& s) { return s.threads; }, 0,
-      static_cast<double>(zc::detail::off_threads::limit));
+      2.0);
   row(
       "pipes kept", [](const sample& s) { return s.pipes; }, 0, 64);
   row(

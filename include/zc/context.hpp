@@ -1,13 +1,17 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <exception>
+#include <functional>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "zc/context_options.hpp"
 #include "zc/counters.hpp"
 #include "zc/detail/join.hpp"
+#include "zc/detail/kept_call.hpp"
 #include "zc/detail/scheduler.hpp"
 #include "zc/left_behind.hpp"
 #include "zc/scope.hpp"
@@ -16,20 +20,32 @@
 namespace zc {
 
 namespace detail {
+
 class loop;
+
+template <class Callable>
+task<> posted_call(Callable work) {
+  if constexpr (gives_awaitable<Callable>) {
+    static_cast<void>(co_await std::invoke(work));
+  } else {
+    static_cast<void>(std::invoke(work));
+    co_return;
+  }
 }
+
+}  // namespace detail
 
 /// The loop: one io_uring and the thread that runs it.
 ///
-/// Everything but stop() belongs to one thread: the first that calls run() (construction may be
-/// elsewhere). On another, run() and spawn() throw std::logic_error. While run() runs, SIGPIPE and
-/// SIGXFSZ are blocked in that thread, so that a dead peer or a file-size limit is an error code; a
-/// child forked meanwhile inherits that mask and may want to unblock them before it executes
-/// another program. For what may block and io_uring has no op for, a context starts up to two
-/// threads when first needed ("zc-files": from file to file); all signals are blocked in them, they
-/// end when idle for some seconds, and with it. A pthread_cancel(3) acts after run() has returned:
-/// to end that, stop(). A context does not survive fork(2): the child must not use it. Needs
-/// Linux 6.1; see capabilities().
+/// Everything but stop() and post() belongs to one thread: the first that calls run() (construction
+/// may be elsewhere). On another, run() and spawn() throw std::logic_error. While run() runs,
+/// SIGPIPE and SIGXFSZ are blocked in that thread, so that a dead peer or a file-size limit is an
+/// error code; a child forked meanwhile inherits that mask and may want to unblock them before it
+/// executes another program. For what may block and io_uring has no op for, a context starts up to
+/// two threads when first needed ("zc-files": from file to file); all signals are blocked in them,
+/// they end when idle for some seconds, and with it. A pthread_cancel(3) acts after run() has
+/// returned: to end that, stop(). A context does not survive fork(2): the child must not use it.
+/// Needs Linux 6.1; see capabilities().
 class context final {
  public:
   /// Throws std::system_error when io_uring is not to be had; its text says why and what to do.
@@ -67,6 +83,17 @@ class context final {
     background_scope().spawn(std::forward<Work>(work));
   }
 
+  /// Has `work()` called on the context's thread, in the order of the calls: during the current
+  /// run(), or the next. From any thread, as long as the context lives, but not from a signal
+  /// handler. Where it gives a task, or something else to await, that is run too, as by spawn(); so
+  /// are exceptions told. What has not begun at the context's end is cancelled or destroyed,
+  /// uncalled.
+  template <class Callable>
+    requires std::invocable<std::decay_t<Callable>&>
+  void post(Callable&& work) {
+    post_task(detail::posted_call<std::decay_t<Callable>>(std::forward<Callable>(work)));
+  }
+
   /// Cancels the task of the current run(). Where there is none, or it ends without an await that
   /// is told so (ECANCELED, stop_reason::cancelled), that of the next: no stop is lost, and none is
   /// heard in two runs. Several that come before one is heard are one. run() still returns only
@@ -81,6 +108,7 @@ class context final {
   friend class detail::loop;
   void run_to_end(detail::promise_base& work);
   scope& background_scope();
+  void post_task(task<> work);
 
   std::unique_ptr<detail::loop> loop_;
 };

@@ -28,6 +28,7 @@
 #include "zc/relay.hpp"
 #include "zc/resolve.hpp"
 #include "zc/result.hpp"
+#include "zc/run_blocking.hpp"
 #include "zc/run_on.hpp"
 #include "zc/scope.hpp"
 #include "zc/semaphore.hpp"

@@ -1,5 +1,7 @@
 #include "zc/context.hpp"
 
+#include <utility>
+
 #include "engine/loop.hpp"
 #include "sys/thread_cancel.hpp"
 
@@ -17,6 +19,8 @@ context::~context() {
 void context::run_to_end(detail::promise_base& work) { loop_->run(work); }
 
 scope& context::background_scope() { return loop_->background(); }
+
+void context::post_task(task<> work) { loop_->post(std::move(work)); }
 
 void context::stop() noexcept { loop_->stop(); }
 

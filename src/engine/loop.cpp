@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <new>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "sys/own_descriptor.hpp"
 #include "sys/signal_mask.hpp"
@@ -173,6 +175,7 @@ void loop::run(promise_base& work) {
   current_run one(*this, main.scope);
   const ring::at_hand quick(ring_);
   limit_workers();
+  run_remote();  // what other threads have posted before
   work.post_in({this, &main.scope}, main);
   while (!main.done) {
     run_ready();
@@ -197,6 +200,30 @@ void loop::stop() noexcept {
   stop_wanted_.store(true, std::memory_order_release);
   wake();
   errno = before;
+}
+
+void loop::post(task<> work) { posted_.add(std::move(work)); }
+
+void loop::posted_tasks::add(task<> work) {
+  {
+    const std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(work));
+  }
+  to_.post_remote(*this);
+}
+
+void loop::posted_tasks::run() noexcept {
+  try {
+    scope& background = to_.background();
+    std::vector<task<>> now;
+    {
+      const std::lock_guard lock(mutex_);
+      now.swap(tasks_);
+    }
+    for (task<>& each : now) background.spawn(std::move(each));
+  } catch (const std::bad_alloc&) {
+    to_.post_remote(*this);  // again, when the loop has come round
+  }
 }
 
 void loop::wake() noexcept {

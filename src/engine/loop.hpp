@@ -5,6 +5,8 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "core/timers.hpp"
 #include "engine/loop_service.hpp"
@@ -19,6 +21,7 @@
 #include "zc/detail/scheduler.hpp"
 #include "zc/fd.hpp"
 #include "zc/scope.hpp"
+#include "zc/task.hpp"
 
 namespace zc::detail {
 
@@ -62,8 +65,24 @@ class loop final : public scheduler {
   bool on_own_thread() const noexcept override;
   void drain(const cancel_scope& members, const std::size_t& running) override;
   void stop() noexcept;
+  /// Has `work` spawned in the background. Thread-safe.
+  void post(task<> work);
 
  private:
+  /// What other threads have handed over, on its way into the background.
+  class posted_tasks final : public remote_call {
+   public:
+    explicit posted_tasks(loop& to) noexcept : to_(to) {}
+    void add(task<> work);
+
+   private:
+    void run() noexcept override;
+
+    loop& to_;
+    std::mutex mutex_;  // guards what follows
+    std::vector<task<>> tasks_;
+  };
+
   class root;
   class current_run;
   class outer_run;
@@ -80,8 +99,9 @@ class loop final : public scheduler {
   counters counters_;
   std::unique_ptr<recv_pool, recv_pool::end> recv_buffers_;
   fd wake_;
-  off_threads file_threads_{*this, "zc-files"};
+  off_threads file_threads_{*this, "zc-files", 2};
   std::array<std::unique_ptr<loop_service>, loop_service::slots> services_;
+  posted_tasks posted_{*this};
   std::atomic<bool> stop_wanted_{false};
   // The kernel's thread id: std::thread::id is soon used again. Others may ask.
   std::atomic<pid_t> owner_{0};

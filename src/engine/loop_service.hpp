@@ -14,7 +14,7 @@ namespace zc::detail {
 /// A service is constructed from the context's loop, and has a `slot` of its own among all of them.
 class loop_service {
  public:
-  static constexpr std::size_t slots = 2;
+  static constexpr std::size_t slots = 3;
 
   loop_service() noexcept = default;
   loop_service(const loop_service&) = delete;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <exception>
 
 #include "sys/signal_mask.hpp"
@@ -108,9 +109,10 @@ void off_threads::await_made(const off_thread_call& call) noexcept {
 }
 
 bool off_threads::start_worker() noexcept {
+  const auto end = workers_.begin() + static_cast<std::ptrdiff_t>(limit_);
   const auto place =
-      std::find_if(workers_.begin(), workers_.end(), [](const worker& each) { return each.ended; });
-  if (place == workers_.end()) return false;
+      std::find_if(workers_.begin(), end, [](const worker& each) { return each.ended; });
+  if (place == end) return false;
   if (place->thread.joinable()) place->thread.join();  // it has let go of the mutex for good
   try {
     const all_signals_blocked quiet;

@@ -102,19 +102,22 @@ class off_thread final : public off_thread_call {
   Callable callable_;
 };
 
-/// The threads of one context for calls that may block: at most `limit`, started when they are
+/// The threads of one context for calls that may block: at most `limit()`, started when they are
 /// needed, ended when idle for a while, joined by the destructor. All signals are blocked in them.
 ///
 /// Used from the context's thread; no call may be pending when it goes.
 class off_threads {
  public:
-  static constexpr std::size_t limit = 2;
+  static constexpr std::size_t most = 8;
 
   /// `name`, of at most 15 characters, is what tools show for the threads.
-  off_threads(scheduler& home, const char* name) noexcept : home_(home), name_(name) {}
+  off_threads(scheduler& home, const char* name, std::size_t limit) noexcept
+      : home_(home), name_(name), limit_(limit) {}
   off_threads(const off_threads&) = delete;
   off_threads& operator=(const off_threads&) = delete;
   ~off_threads();
+
+  std::size_t limit() const noexcept { return limit_; }
 
  private:
   friend class off_thread_call;
@@ -135,13 +138,14 @@ class off_threads {
 
   scheduler& home_;
   const char* name_;
-  std::mutex mutex_;  // guards what follows
+  std::size_t limit_;  // up to `most`
+  std::mutex mutex_;   // guards what follows
   std::condition_variable called_;
   std::condition_variable made_;
   fifo<off_thread_call> queue_;
   std::atomic<unsigned> waiting_{0};  // in queue_; read without the mutex too
   unsigned idle_ = 0;                 // threads that wait for a call
-  std::array<worker, limit> workers_;
+  std::array<worker, most> workers_;
   bool stopping_ = false;
 };
 
