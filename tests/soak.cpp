@@ -492,8 +492,7 @@ bool judge(const std::vector<sample>& samples, const soak& in, std::size_t worke
       "descriptors, less pipes", [](const sample& s) { return s.descriptors - 2 * s.pipes; }, 0, 0);
   // Those for files come when there is something for them to do.
   row(
-      "user threads", [](const sample& s) { return s.threads; }, 0,
-      2.0);
+      "user threads", [](const sample& s) { return s.threads; }, 0, 2.0);
   row(
       "pipes kept", [](const sample& s) { return s.pipes; }, 0, 64);
   row(

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
 #include <optional>
 #include <type_traits>
 #include <utility>
 
+#include "zc/detail/ring_buffer.hpp"
 #include "zc/detail/wait_list.hpp"
 
 namespace zc {
@@ -30,6 +30,10 @@ class channel {
   /// `co_await send(value)` resumes with true once the channel, or a receiver, has the value; with
   /// false when the channel is or becomes closed first. Throws std::system_error ECANCELED when
   /// cancelled. A value that was not accepted goes with the wait: try_send() leaves it where it is.
+  /// Throws std::bad_alloc where there is no memory to keep it.
+  ///
+  /// Under GCC 12 give the value a name before the co_await expression, and std::move() that: there
+  /// it destroys twice what is written in braces, and closures.
   [[nodiscard]] auto send(T value) noexcept { return sending(*this, std::move(value)); }
 
   /// Moves from `value` and returns true if there is room now; otherwise leaves it alone.
@@ -41,7 +45,7 @@ class channel {
       return true;
     }
     if (values_.size() >= capacity_) return false;
-    values_.push_back(std::move(value));
+    values_.push(std::move(value));
     return true;
   }
 
@@ -50,18 +54,19 @@ class channel {
   [[nodiscard]] auto receive() noexcept { return receiving(*this); }
 
   /// The next value, if there is one now. Does not wait.
-  std::optional<T> try_receive() {
-    std::optional<T> value;
+  std::optional<T> try_receive() noexcept {
     sending* const first = first_sender();
-    if (values_.empty() && first == nullptr) return value;
-    // The sender's value goes in before another comes out: so a push that fails loses none.
+    std::optional<T> value;
+    if (!values_.empty()) {
+      value.emplace(values_.pop());
+      if (first != nullptr) values_.push(std::move(*first->value_));  // where that was
+    } else if (first != nullptr) {
+      value.emplace(std::move(*first->value_));
+    }
     if (first != nullptr) {
-      values_.push_back(std::move(*first->value_));
       first->sent_ = true;
       senders_.give_first();
     }
-    value.emplace(std::move(values_.front()));
-    values_.pop_front();
     return value;
   }
 
@@ -124,7 +129,7 @@ class channel {
   receiving* first_receiver() const noexcept { return static_cast<receiving*>(receivers_.front()); }
 
   std::size_t capacity_;
-  std::deque<T> values_;
+  detail::ring_buffer<T> values_;
   detail::wait_list senders_;
   detail::wait_list receivers_;
   bool closed_ = false;

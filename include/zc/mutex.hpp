@@ -50,6 +50,7 @@ class mutex {
   class locking final : public detail::waiter {
    public:
     explicit locking(mutex& of) noexcept : waiter(of.line_), of_(of) {}
+    locking(const locking&) = default;
     ~locking() {
       if (given()) of_.unlock();  // its coroutine goes without having run
     }

@@ -46,6 +46,7 @@ class semaphore {
   class acquisition final : public detail::waiter {
    public:
     explicit acquisition(semaphore& of) noexcept : waiter(of.line_), of_(of) {}
+    acquisition(const acquisition&) = default;
     ~acquisition() {
       if (given()) of_.release();  // its coroutine goes without having run
     }

@@ -4,7 +4,7 @@
 
 namespace zc::detail {
 
-/// The scheduler that is running on this thread, or null. The one thread-local of the library:
+/// The scheduler that is running on this thread, or null. A thread-local, as
 /// zc::scope::spawn() is an ordinary call, so no awaiting coroutine hands it a context.
 ///
 /// Every op asks for it: so in the part of a thread's memory that takes no call to find. Where the

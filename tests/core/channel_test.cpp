@@ -103,6 +103,20 @@ TEST_CASE("channel: closing lets what is in it be received, and refuses what wai
   zc::run(body());
 }
 
+TEST_CASE("channel: its memory goes round: in steady state values come and go in the same places") {
+  zc::channel<int> between(3);
+  int next = 0;
+  for (int i = 0; i < 100; ++i) {
+    CHECK(between.try_send(int{i}));
+    if (i % 3 == 2) {
+      CHECK(!between.try_send(-1));
+      for (int k = 0; k < 3; ++k) CHECK(between.try_receive() == next++);
+      CHECK(!between.try_receive().has_value());
+    }
+  }
+  CHECK(between.size() == 1);
+}
+
 TEST_CASE("channel: receivers that wait when it closes resume with nothing") {
   values between(4);
   std::vector<int> got;
