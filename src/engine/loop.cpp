@@ -212,6 +212,8 @@ void loop::posted_tasks::add(task<> work) {
   to_.post_remote(*this);
 }
 
+// On the loop's own thread, nothing but memory can be wanting.
+// NOLINTNEXTLINE(bugprone-exception-escape)
 void loop::posted_tasks::run() noexcept {
   try {
     scope& background = to_.background();

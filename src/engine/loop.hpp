@@ -76,7 +76,7 @@ class loop final : public scheduler {
     void add(task<> work);
 
    private:
-    void run() noexcept override;
+    void run() noexcept override;  // NOLINT(bugprone-exception-escape): see there
 
     loop& to_;
     std::mutex mutex_;  // guards what follows

@@ -251,6 +251,10 @@ bool ready::await_ready() noexcept {
 
 std::error_code ready::await_resume() noexcept {
   if (raw() < 0) return errno_code(-raw());
+  // A terminal that has hung up takes what it has room for, and nobody will ever make more: a move
+  // would wait for that for ever, without an error.
+  const bool hung_up = (raw() & (events_ | POLLERR | POLLHUP)) == POLLHUP;
+  if (&end_ == &mover_.out && end_.is == endpoint::kind::tty && hung_up) return errno_code(EPIPE);
   // Errors and hang-ups count as ready: the move that follows says what they are.
   const bool half_closed = (raw() & (events_ | POLLERR | POLLHUP | POLLRDHUP)) == POLLRDHUP;
   if (!for_room() || !half_closed || mover_.half_closed) return {};

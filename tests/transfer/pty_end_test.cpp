@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -147,6 +148,44 @@ TEST_CASE("pty: a relay passes its end on, and the other direction lives") {
     CHECK(done.b_to_a.reason == zc::stop_reason::end_of_file);
     CHECK(done.b_to_a.moved == 3);
   });
+}
+
+TEST_CASE("pty: one that has hung up and is full takes no more, and says so") {
+  for_each_route([](zc::route route, int flags) {
+    constexpr std::size_t much = 1'000'000;
+    const zc::fd file = support::file_of(much);
+    const zc::fd master = left_alone(flags);
+    const zc::transfer done = support::transfer(file.get(), master.get(), {.route = route});
+    CHECK(done.reason == zc::stop_reason::failed);
+    CHECK(done.error == std::errc::broken_pipe);
+    CHECK(done.side == zc::side::out);
+    CHECK(done.moved < much);
+    CHECK(done.taken == done.moved + done.remainder.size());
+  });
+}
+
+TEST_CASE("pty: a relay ends where its terminal has hung up and the other peer goes on sending") {
+  for (const int flags : {0, static_cast<int>(SOCK_NONBLOCK)}) {
+    CAPTURE(flags);
+    const support::ends net = support::tcp_pair(flags);
+    const zc::fd master = left_alone(flags);
+    std::atomic<bool> over{false};
+    std::thread client([&] {
+      const std::string piece(10'000, 'x');
+      while (!over && ::send(net.second.get(), piece.data(), piece.size(), MSG_NOSIGNAL) > 0) {
+        std::this_thread::sleep_for(1ms);
+      }
+    });
+    const zc::relay_result done =
+        zc::run(zc::timeout(30s, zc::relay(net.first.get(), master.get())));
+    over = true;
+    client.join();
+    CHECK(done.a_to_b.error == std::errc::broken_pipe);
+    CHECK(done.a_to_b.side == zc::side::out);
+    CHECK(done.a_to_b.taken == done.a_to_b.moved + done.a_to_b.remainder.size());
+    CHECK(done.b_to_a.reason == zc::stop_reason::end_of_file);
+    CHECK(done.b_to_a.moved == size);
+  }
 }
 
 TEST_CASE("pty: EIO of a slave, read in the background, is a failure") {

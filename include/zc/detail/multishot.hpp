@@ -26,7 +26,7 @@ class multishot : public operation {
 
    protected:
     explicit wait(multishot& on) noexcept : on_(on) {}
-    wait(const wait& other) noexcept : cancellable(), on_(other.on_) {}
+    wait(const wait& other) noexcept : wait(other.on_) {}
     wait& operator=(const wait&) = delete;
     ~wait() { end(); }
 

@@ -48,7 +48,7 @@ class operation : public cancellable {
  protected:
   operation() noexcept = default;
   operation(const operation& other) noexcept
-      : cancellable(),
+      : cancellable(),  // NOLINT(readability-redundant-member-init): GCC wants it
         cancellable_(other.cancellable_),
         descriptor_(other.descriptor_),
         tag_(other.tag_) {}

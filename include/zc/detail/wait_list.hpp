@@ -28,7 +28,7 @@ class waiter : public cancellable {
  protected:
   explicit waiter(wait_list& line) noexcept : line_(line) {}
   /// A copy waits for the same, and has not begun: timeout() and the like own what they await.
-  waiter(const waiter& other) noexcept : cancellable(), line_(other.line_) {}
+  waiter(const waiter& other) noexcept : waiter(other.line_) {}
   waiter& operator=(const waiter&) = delete;
   ~waiter();
 
