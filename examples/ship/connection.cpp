@@ -46,6 +46,8 @@ zc::task<> connection::serve() {
   for (;;) {
     const bool any = co_await receive_frame(socket_, next);
     if (!any) throw wire::protocol_error("the sender hung up");
+    // More may have come before it was hung up on.
+    refuse_ended();
     ++of_.frames;
     switch (next.header.kind) {
       case wire::kind::directory:
@@ -63,7 +65,7 @@ zc::task<> connection::serve() {
         co_await answer(std::string(), std::error_code());
         break;
       case wire::kind::bye: {
-        of_.begin();
+        begin_session();
         const std::error_code failed = co_await at_work(place_.finish());
         co_await answer("(session)", failed);
         co_return;
@@ -74,13 +76,23 @@ zc::task<> connection::serve() {
   }
 }
 
+void connection::refuse_ended() const {
+  if (!ended_because_.empty()) throw wire::protocol_error(ended_because_);
+}
+
+/// Not where the receiver has taken another sender while the first item was put in its place.
+void connection::begin_session() {
+  refuse_ended();
+  of_.begin();
+}
+
 zc::task<> connection::take_item(const frame& what) {
   const wire::item about = wire::parse_item(what.payload);
   std::error_code failed;
   if (what.header.kind == wire::kind::directory) {
     failed = co_await at_work(place_.make_directory(about));
     if (!failed) {
-      of_.begin();
+      begin_session();
       ++of_.summary.directories;
     } else if (failed != cancelled) {
       of_.unmade.add(about.path);
@@ -90,7 +102,7 @@ zc::task<> connection::take_item(const frame& what) {
   } else {
     failed = co_await at_work(place_.make_link(about));
     if (!failed) {
-      of_.begin();
+      begin_session();
       ++of_.summary.links;
     }
   }
@@ -102,7 +114,7 @@ zc::task<> connection::take_file(frame& next) {
   zc::result<part_file> begun = co_await at_work(place_.begin_file(about));
   std::error_code failed = begun.error();
   part_file part = std::move(begun).value_or(part_file());
-  if (!failed) of_.begin();
+  if (!failed) begin_session();
   std::uint64_t got = 0;
   bool ends_in_hole = false;
   while (next.header.kind != wire::kind::end) {

@@ -17,8 +17,10 @@ namespace ship {
 /// The receiver's half of one connection, after the greeting.
 class connection {
  public:
-  /// The socket stays the caller's.
-  connection(int socket, target& into, session& of) : socket_(socket), place_(into), of_(of) {}
+  /// The socket stays the caller's. `ended_because` is the reason for which the receiver ends it,
+  /// empty until it does: nothing is done for the sender from then on.
+  connection(int socket, target& into, session& of, const std::string& ended_because)
+      : socket_(socket), place_(into), of_(of), ended_because_(ended_because) {}
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
 
@@ -29,6 +31,8 @@ class connection {
   template <typename T>
   zc::task<T> at_work(zc::task<T> work);
 
+  void refuse_ended() const;
+  void begin_session();
   zc::task<> take_item(const frame& what);
   zc::task<> take_file(frame& next);
   zc::task<> take_failures(const frame& next);
@@ -40,6 +44,7 @@ class connection {
   int socket_;
   placer place_;
   session& of_;
+  const std::string& ended_because_;
   zc::fd nowhere_;
 };
 

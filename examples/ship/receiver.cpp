@@ -149,7 +149,7 @@ class receiver {
     try {
       tune(socket.get());
       co_await zc::timeout(greeting_time, greet(*self));
-      connection between(socket.get(), target_, *self->part_of);
+      connection between(socket.get(), target_, *self->part_of, self->ended_because);
       co_await between.serve();
     } catch (const std::system_error& error) {
       failure = explain(*self, error.code());
