@@ -46,9 +46,12 @@ std::string contents_of(int file) {
   }
 }
 
-/// Records are `0555 path`, each with a zero byte at its end. A directory that is not there any
-/// more is owed nothing.
-void give_modes(int root, std::string_view records) {
+/// By path, so that what is in a directory comes after it.
+using debts = std::map<std::string, mode_t>;
+
+/// Records are `0555 path`, each with a zero byte at its end. The last one for a path counts.
+debts parse_records(std::string_view records) {
+  debts owed;
   for (std::size_t end = records.find('\0'); end != std::string_view::npos;
        records.remove_prefix(end + 1), end = records.find('\0')) {
     const std::string_view record = records.substr(0, end);
@@ -56,9 +59,17 @@ void give_modes(int root, std::string_view records) {
     if (space == std::string_view::npos) continue;
     mode_t mode = 0;
     std::from_chars(record.data(), record.data() + space, mode, 8);
-    const zc::result<zc::fd> opened =
-        open_beneath(root, std::string(record.substr(space + 1)), O_RDONLY);
-    if (opened) ::fchmod(opened->get(), mode & 03777);
+    owed[std::string(record.substr(space + 1))] = mode;
+  }
+  return owed;
+}
+
+/// The innermost first, as a mode may shut the door to what is below. A directory that is not there
+/// any more is owed nothing.
+void give_modes(int root, const debts& owed) {
+  for (auto each = owed.rbegin(); each != owed.rend(); ++each) {
+    const zc::result<zc::fd> opened = open_beneath(root, each->first, O_RDONLY);
+    if (opened) ::fchmod(opened->get(), each->second & 03777);
   }
 }
 
@@ -150,7 +161,7 @@ std::error_code claim::owe_mode(std::string_view path, std::uint32_t mode) {
 
 void claim::settle() {
   if (!std::exchange(owes_, false)) return;
-  give_modes(root_, contents_of(file_.get()));
+  give_modes(root_, parse_records(contents_of(file_.get())));
   if (::ftruncate(file_.get(), 0) < 0) owes_ = true;
 }
 
@@ -159,7 +170,7 @@ void clean_up_after_the_dead(int root) {
   if (dead.empty()) return;
   const std::size_t removed = remove_files(root, dead);
   for (const auto& [name, file] : dead) {
-    give_modes(root, contents_of(file.get()));
+    give_modes(root, parse_records(contents_of(file.get())));
     ::unlinkat(root, name.c_str(), 0);
   }
   std::fprintf(stderr, "ship: removed %zu files that a receiver had left unfinished\n", removed);

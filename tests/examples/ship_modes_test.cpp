@@ -1,0 +1,70 @@
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "../examples/ship/wire.hpp"
+#include "examples/program.hpp"
+#include "examples/ship_peer.hpp"
+#include "support/descriptors.hpp"
+
+// The modes that directories have in the end.
+
+TEST_SUITE_BEGIN("kernel");
+
+namespace fs = std::filesystem;
+namespace wire = ship::wire;
+
+namespace {
+
+using support::peer;
+using support::program;
+
+mode_t mode_of(const fs::path& path) {
+  struct stat about {};
+  REQUIRE(::stat(path.c_str(), &about) == 0);
+  return about.st_mode & 07777;
+}
+
+void send_directory(peer& by, wire::kind kind, const std::string& path, std::uint32_t mode) {
+  wire::item one;
+  one.path = path;
+  one.mode = mode;
+  by.say(support::frame(kind, one));
+  CHECK(by.hear_result().status == 0);
+}
+
+}  // namespace
+
+TEST_CASE("examples/ship: directories inside one that is shut in the end have their modes too") {
+  const support::temporary_directory at;
+  const fs::path into = at.path() / "into";
+  program receiver({"ship", "receive", "127.0.0.1:0", into}, {.obeys_permissions = true});
+  peer sender(receiver.address());
+  sender.greet();
+  send_directory(sender, wire::kind::directory, "a", 0600);
+  send_directory(sender, wire::kind::directory, "a/b", 0500);
+  send_directory(sender, wire::kind::directory, "a/b/c", 0555);
+  SUBCASE("where the sender hangs up") {
+    sender.hang_up();
+    CHECK(receiver.finish().code == 1);
+  }
+  SUBCASE("where the receiver is killed") {
+    receiver.signal(SIGKILL);
+    CHECK(receiver.finish().code == 128 + SIGKILL);
+    program next({"ship", "receive", "127.0.0.1:0", into}, {.obeys_permissions = true});
+    CHECK(!next.address().empty());
+    next.signal(SIGTERM);
+    CHECK(next.finish().code == 130);
+  }
+  CHECK(mode_of(into / "a") == 0600);
+  REQUIRE(::chmod((into / "a").c_str(), 0700) == 0);
+  CHECK(mode_of(into / "a" / "b") == 0500);
+  CHECK(mode_of(into / "a" / "b" / "c") == 0555);
+  for (const char* each : {"a/b", "a/b/c"}) REQUIRE(::chmod((into / each).c_str(), 0700) == 0);
+}
+
+TEST_SUITE_END();
