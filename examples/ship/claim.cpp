@@ -152,17 +152,34 @@ std::error_code claim::owe_mode(std::string_view path, std::uint32_t mode) {
   std::string record = text.data();
   record += path;
   record.push_back('\0');
-  if (::write(file_.get(), record.data(), record.size()) != static_cast<ssize_t>(record.size())) {
-    return last_error();
-  }
+  if (const std::error_code failed = note(record)) return failed;
   owes_ = true;
+  return {};
+}
+
+/// All of a record or nothing: the next one would continue half of it.
+std::error_code claim::note(std::string_view record) {
+  const off_t size = noted_bytes_ + static_cast<off_t>(record.size());
+  while (!record.empty()) {
+    const ssize_t written = ::write(file_.get(), record.data(), record.size());
+    if (written < 0) {
+      const std::error_code failed = last_error();
+      return ::ftruncate(file_.get(), noted_bytes_) < 0 ? last_error() : failed;
+    }
+    record.remove_prefix(static_cast<std::size_t>(written));
+  }
+  noted_bytes_ = size;
   return {};
 }
 
 void claim::settle() {
   if (!std::exchange(owes_, false)) return;
   give_modes(root_, parse_records(contents_of(file_.get())));
-  if (::ftruncate(file_.get(), 0) < 0) owes_ = true;
+  if (::ftruncate(file_.get(), 0) < 0) {
+    owes_ = true;
+    return;
+  }
+  noted_bytes_ = 0;
 }
 
 void clean_up_after_the_dead(int root) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -34,11 +36,13 @@ class claim {
 
  private:
   bool take(int root);
+  std::error_code note(std::string_view record);
 
   int root_;
   zc::fd file_;
   std::string name_;
   std::uint64_t named_ = 0;
+  off_t noted_bytes_ = 0;
   bool owes_ = false;
 };
 

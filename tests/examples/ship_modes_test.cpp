@@ -1,15 +1,19 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <system_error>
 
+#include "../examples/ship/claim.hpp"
 #include "../examples/ship/wire.hpp"
 #include "examples/program.hpp"
 #include "examples/ship_peer.hpp"
 #include "support/descriptors.hpp"
+#include "support/process.hpp"
 
 // The modes that directories have in the end.
 
@@ -35,6 +39,14 @@ void send_directory(peer& by, wire::kind kind, const std::string& path, std::uin
   one.mode = mode;
   by.say(support::frame(kind, one));
   CHECK(by.hear_result().status == 0);
+}
+
+/// The only one in a directory, by its path.
+fs::path claim_in(const fs::path& top) {
+  for (const auto& each : fs::directory_iterator(top)) {
+    if (each.path().filename().string().starts_with(".ship-")) return each.path();
+  }
+  return {};
 }
 
 }  // namespace
@@ -65,6 +77,32 @@ TEST_CASE("examples/ship: directories inside one that is shut in the end have th
   CHECK(mode_of(into / "a" / "b") == 0500);
   CHECK(mode_of(into / "a" / "b" / "c") == 0555);
   for (const char* each : {"a/b", "a/b/c"}) REQUIRE(::chmod((into / each).c_str(), 0700) == 0);
+}
+
+TEST_CASE("ship: a mode that the disk has no room to note costs no other") {
+  const support::temporary_directory at;
+  for (const char* each : {"first", "second", "third"}) fs::create_directory(at.path() / each);
+  const mode_t before = mode_of(at.path() / "second");
+  const zc::fd root = support::open_file(at.path(), O_RDONLY | O_DIRECTORY);
+  ship::claim owing(root.get());
+  CHECK(!owing.owe_mode("first", 0511));
+  std::error_code failed;
+  auto* const handler = ::signal(SIGXFSZ, SIG_IGN);
+  {
+    // Half of a record has room.
+    const support::limit room(RLIMIT_FSIZE, fs::file_size(claim_in(at.path())) + 6);
+    failed = owing.owe_mode("second", 0511);
+  }
+  ::signal(SIGXFSZ, handler);
+  CHECK(failed == std::errc::file_too_large);
+  CHECK(!owing.owe_mode("third", 0511));
+  // What a killed one would leave.
+  fs::copy_file(claim_in(at.path()), at.path() / ".ship-0123456789abcdef");
+  ship::clean_up_after_the_dead(root.get());
+  CHECK(!fs::exists(at.path() / ".ship-0123456789abcdef"));
+  CHECK(mode_of(at.path() / "first") == 0511);
+  CHECK(mode_of(at.path() / "second") == before);
+  CHECK(mode_of(at.path() / "third") == 0511);
 }
 
 TEST_SUITE_END();
