@@ -46,27 +46,37 @@ std::string contents_of(int file) {
   }
 }
 
-/// By path, so that what is in a directory comes after it.
-using debts = std::map<std::string, mode_t>;
+/// `0555 path`, or `- path` where nothing is owed any more, and a zero byte.
+std::string record_of(std::string_view what, std::string_view path) {
+  std::string record(what);
+  record += ' ';
+  record += path;
+  record += '\0';
+  return record;
+}
 
-/// Records are `0555 path`, each with a zero byte at its end. The last one for a path counts.
-debts parse_records(std::string_view records) {
-  debts owed;
+/// The last record for a path counts.
+mode_debts parse_records(std::string_view records) {
+  mode_debts owed;
   for (std::size_t end = records.find('\0'); end != std::string_view::npos;
        records.remove_prefix(end + 1), end = records.find('\0')) {
     const std::string_view record = records.substr(0, end);
     const std::size_t space = record.find(' ');
     if (space == std::string_view::npos) continue;
-    mode_t mode = 0;
-    std::from_chars(record.data(), record.data() + space, mode, 8);
-    owed[std::string(record.substr(space + 1))] = mode;
+    const std::string path(record.substr(space + 1));
+    owed.erase(path);
+    std::uint32_t mode = 0;
+    const char* const end_of_mode = record.data() + space;
+    if (std::from_chars(record.data(), end_of_mode, mode, 8).ptr == end_of_mode) {
+      owed.emplace(path, mode);
+    }
   }
   return owed;
 }
 
 /// The innermost first, as a mode may shut the door to what is below. A directory that is not there
 /// any more is owed nothing.
-void give_modes(int root, const debts& owed) {
+void give_modes(int root, const mode_debts& owed) {
   for (auto each = owed.rbegin(); each != owed.rend(); ++each) {
     const zc::result<zc::fd> opened = open_beneath(root, each->first, O_RDONLY);
     if (opened) ::fchmod(opened->get(), each->second & 03777);
@@ -146,19 +156,29 @@ claim::~claim() {
 }
 
 std::error_code claim::owe_mode(std::string_view path, std::uint32_t mode) {
-  if (!file_) return {};
   std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "%04o ", mode);
-  std::string record = text.data();
-  record += path;
-  record.push_back('\0');
-  if (const std::error_code failed = note(record)) return failed;
-  owes_ = true;
+  std::snprintf(text.data(), text.size(), "%04o", mode);
+  if (const std::error_code failed = note(record_of(text.data(), path))) return failed;
+  owed_.insert_or_assign(std::string(path), mode);
   return {};
+}
+
+void claim::settle_mode(std::string_view path) {
+  const auto owed = owed_.find(path);
+  if (owed == owed_.end()) return;
+  owed_.erase(owed);
+  if (owed_.empty()) {
+    forget_notes();
+    return;
+  }
+  // A full disk costs no more than that the next receiver gives the mode again, if this one is
+  // killed.
+  [[maybe_unused]] const std::error_code failed = note(record_of("-", path));
 }
 
 /// All of a record or nothing: the next one would continue half of it.
 std::error_code claim::note(std::string_view record) {
+  if (!file_) return {};
   const off_t size = noted_bytes_ + static_cast<off_t>(record.size());
   while (!record.empty()) {
     const ssize_t written = ::write(file_.get(), record.data(), record.size());
@@ -173,13 +193,14 @@ std::error_code claim::note(std::string_view record) {
 }
 
 void claim::settle() {
-  if (!std::exchange(owes_, false)) return;
-  give_modes(root_, parse_records(contents_of(file_.get())));
-  if (::ftruncate(file_.get(), 0) < 0) {
-    owes_ = true;
-    return;
-  }
-  noted_bytes_ = 0;
+  if (owed_.empty()) return;
+  give_modes(root_, owed_);
+  owed_.clear();
+  forget_notes();
+}
+
+void claim::forget_notes() {
+  if (file_ && ::ftruncate(file_.get(), 0) == 0) noted_bytes_ = 0;
 }
 
 void clean_up_after_the_dead(int root) {

@@ -3,6 +3,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -10,6 +12,9 @@
 #include "zc/fd.hpp"
 
 namespace ship {
+
+/// Modes that directories are to have, by path: what is in one comes after it.
+using mode_debts = std::map<std::string, std::uint32_t, std::less<>>;
 
 /// What one receiver has unfinished in its directory: files under temporary names, and directories
 /// whose modes would not let it in.
@@ -31,19 +36,23 @@ class claim {
 
   /// A directory is to have this mode in the end, whatever happens until then.
   std::error_code owe_mode(std::string_view path, std::uint32_t mode);
+  bool owes_mode(std::string_view path) const { return owed_.contains(path); }
+  /// It has the mode that it is to have.
+  void settle_mode(std::string_view path);
   /// Gives what is owed, once nobody works there any more.
   void settle();
 
  private:
   bool take(int root);
   std::error_code note(std::string_view record);
+  void forget_notes();
 
   int root_;
   zc::fd file_;
   std::string name_;
   std::uint64_t named_ = 0;
   off_t noted_bytes_ = 0;
-  bool owes_ = false;
+  mode_debts owed_;
 };
 
 /// Removes what receivers that were killed have left in this directory and below, and gives

@@ -98,7 +98,11 @@ zc::task<std::error_code> placer::make_directory(const wire::item& about) {
   const zc::result<void> made = co_await zc::op::mkdirat(*parent, name.c_str(), open_mode);
   std::error_code failed = made.error();
   if (failed == std::errc::file_exists) failed = make_writable(about);
-  if (!failed && mode != open_mode) failed = target_.claim().owe_mode(about.path, mode);
+  ship::claim& owing = target_.claim();
+  // An earlier session may owe it another one.
+  if (!failed && (mode != open_mode || owing.owes_mode(about.path))) {
+    failed = owing.owe_mode(about.path, mode);
+  }
   co_return failed;
 }
 
@@ -117,6 +121,7 @@ zc::task<std::error_code> placer::set_attributes(const wire::item& about) {
   if (!opened) co_return opened.error();
   const std::array<timespec, 2> times = times_of(about);
   if (::fchmod(opened->get(), about.mode & directory_mode_mask) < 0) co_return last_error();
+  target_.claim().settle_mode(about.path);
   if (::futimens(opened->get(), times.data()) < 0) co_return last_error();
   if (!target_.durable()) co_return std::error_code();
   const zc::result<void> synced = co_await zc::op::fsync(opened->get());

@@ -105,4 +105,65 @@ TEST_CASE("ship: a mode that the disk has no room to note costs no other") {
   CHECK(mode_of(at.path() / "third") == 0511);
 }
 
+TEST_CASE(
+    "examples/ship: a directory has the mode that it was given last, whoever else is served") {
+  const support::temporary_directory at;
+  const fs::path into = at.path() / "into";
+  program receiver({"ship", "receive", "127.0.0.1:0", into, "--keep"});
+  // While it is there, what is owed stays so.
+  peer other(receiver.address());
+  other.greet('o');
+  peer earlier(receiver.address());
+  earlier.greet('e');
+  mode_t expected = 0755;
+  SUBCASE("by the same sender") {
+    send_directory(earlier, wire::kind::directory, "directory", 0555);
+    send_directory(earlier, wire::kind::attributes, "directory", 0555);
+    // As somebody on this machine may.
+    REQUIRE(::chmod((into / "directory").c_str(), expected) == 0);
+  }
+  SUBCASE("by a later sender") {
+    send_directory(earlier, wire::kind::directory, "directory", 0555);
+    peer later(receiver.address());
+    later.greet('l');
+    send_directory(later, wire::kind::directory, "directory", expected);
+    send_directory(later, wire::kind::attributes, "directory", expected);
+  }
+  SUBCASE("by a later sender that hangs up before") {
+    send_directory(earlier, wire::kind::directory, "directory", 0555);
+    peer later(receiver.address());
+    later.greet('l');
+    send_directory(later, wire::kind::directory, "directory", expected);
+  }
+  SUBCASE("by an earlier sender that is the last to end") {
+    send_directory(earlier, wire::kind::directory, "directory", 0555);
+    peer later(receiver.address());
+    later.greet('l');
+    send_directory(later, wire::kind::directory, "directory", 0711);
+    send_directory(later, wire::kind::attributes, "directory", 0711);
+    expected = 0511;
+    send_directory(earlier, wire::kind::attributes, "directory", expected);
+  }
+  SUBCASE("where the receiver is killed") {
+    send_directory(earlier, wire::kind::directory, "shut", 0555);
+    send_directory(earlier, wire::kind::directory, "directory", 0555);
+    send_directory(earlier, wire::kind::attributes, "directory", 0555);
+    REQUIRE(::chmod((into / "directory").c_str(), expected) == 0);
+    receiver.signal(SIGKILL);
+    CHECK(receiver.finish().code == 128 + SIGKILL);
+    program next({"ship", "receive", "127.0.0.1:0", into});
+    CHECK(!next.address().empty());
+    next.signal(SIGTERM);
+    CHECK(next.finish().code == 130);
+    CHECK(mode_of(into / "shut") == 0555);
+    CHECK(mode_of(into / "directory") == expected);
+    return;
+  }
+  other.hang_up();
+  earlier.hang_up();
+  receiver.signal(SIGTERM);
+  CHECK(receiver.finish().code == 130);
+  CHECK(mode_of(into / "directory") == expected);
+}
+
 TEST_SUITE_END();
