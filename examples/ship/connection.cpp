@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "zc/splice.hpp"
@@ -172,6 +173,15 @@ zc::task<> connection::take_failures(const frame& next) {
 zc::task<std::error_code> connection::take_body(part_file& part, std::uint64_t offset,
                                                 std::uint64_t nbytes) {
   if (nbytes == 0) co_return std::error_code();
+  struct guard {
+    guard(std::set<int>& in, int socket) : all(in), one(socket) { all.insert(one); }
+    guard(const guard&) = delete;
+    guard& operator=(const guard&) = delete;
+    ~guard() { all.erase(one); }
+    std::set<int>& all;
+    int one;
+  };
+  const guard taking(of_.taken_from, socket_);
   const zc::transfer done = co_await zc::try_splice(
       socket_, part.file.get(),
       {.nbytes = nbytes, .out_offset = static_cast<std::int64_t>(offset), .progress = &of_.body});

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "summary.hpp"
@@ -32,11 +33,7 @@ struct session {
   }
 
   /// For how long nothing has come that was waited for.
-  std::chrono::steady_clock::duration idle_for(std::chrono::steady_clock::time_point now) {
-    const std::uint64_t moved = body.moved.load();
-    if (working > 0 || frames != idle.frames || moved != idle.moved) idle = {frames, moved, now};
-    return now - idle.since;
-  }
+  std::chrono::steady_clock::duration idle_for(std::chrono::steady_clock::time_point now);
 
   wire::hello about;
   ship::summary summary;
@@ -47,6 +44,7 @@ struct session {
   unsigned joined = 0;
   unsigned live = 0;
   unsigned working = 0;             // of the live: those where the sender waits for us
+  std::set<int> taken_from;         // sockets with a body on its way to the disk
   std::uint64_t frames = 0;         // that came
   std::uint64_t bytes_arrived = 0;  // in the bodies of files
   zc::progress body;                // changes with each that is on its way
