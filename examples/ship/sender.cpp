@@ -77,18 +77,10 @@ class sender {
     }
     // None sends before all are welcome: the receiver takes the session to be over when its last
     // connection has ended.
-    lanes_.reserve(count);
-    for (unsigned i = 0; i < count; ++i) {
-      zc::fd socket = co_await connect(receivers, time);
-      tune(socket.get());
-      lanes_.push_back(std::make_unique<lane>(std::move(socket), summary_, unmade_));
-    }
-    std::vector<zc::task<>> greetings;
-    greetings.reserve(lanes_.size());
-    for (const auto& each : lanes_) {
-      greetings.push_back(greet(*each, hello, time));
-    }
-    co_await zc::when_all(std::move(greetings));
+    std::vector<zc::task<>> connecting;
+    connecting.reserve(count);
+    for (unsigned i = 0; i < count; ++i) connecting.push_back(connect_lane(receivers, hello, time));
+    co_await zc::when_all(std::move(connecting));
   }
 
   zc::task<> send_everything() {
@@ -132,6 +124,16 @@ class sender {
   }
 
  private:
+  /// Greets at once: the receiver does not wait for long, and the path to it may be.
+  zc::task<> connect_lane(const std::vector<zc::address>& receivers, const wire::hello& hello,
+                          milliseconds time) {
+    zc::fd socket = co_await connect(receivers, time);
+    tune(socket.get());
+    auto connected = std::make_unique<lane>(std::move(socket), summary_, unmade_);
+    co_await greet(*connected, hello, time);
+    lanes_.push_back(std::move(connected));
+  }
+
   zc::task<> send_directories(lane& by) {
     for (const entry& each : what_.directories) co_await by.send_directory(each);
   }
