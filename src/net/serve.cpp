@@ -56,6 +56,10 @@ bool is_of_one_connection(std::error_code error) noexcept {
   }
 }
 
+/// What says nothing: accept(2) is asked again. A thread that others are quicker than for long is
+/// told EAGAIN at a listener in non-blocking mode: the kernel waits no more than so many times.
+bool is_passing(std::error_code error) noexcept { return error.value() == EAGAIN; }
+
 /// One call of serve().
 class server {
  public:
@@ -129,7 +133,7 @@ class server {
         co_await one_to_end_or_a_while();
       } else if (is_of_one_connection(error)) {
         co_await back_off(error);
-      } else if (error) {
+      } else if (error && !is_passing(error)) {
         throw std::system_error(error, "zc::serve: accept");
       }
     }

@@ -250,6 +250,24 @@ TEST_CASE("serve: an error of accept that stays keeps no thread busy, and is sai
   }
 }
 
+TEST_CASE("serve: an accept that others were quicker than for too long is made again") {
+  site here;
+  zc::context context;
+  support::scripted_kernel kernel(
+      fault{.what = fault::kind::error, .error = EAGAIN, .times = 20, .opcode = IORING_OP_ACCEPT});
+  kernel.stand_before(context);
+  const zc::fd client = here.client();
+  const auto play = [&]() -> zc::task<> {
+    CHECK(co_await next_byte(client.get()) == 'b');
+    here.stop.request_stop();
+    ::shutdown(client.get(), SHUT_WR);
+  };
+  run_both(context, zc::serve(here.listener.get(), answer, here.stop.get_token(), {}, here.watch()),
+           play());
+  CHECK(kernel.met());
+  CHECK(here.events() == "draining ");
+}
+
 TEST_CASE("serve: an error of one connection alone delays nobody") {
   site here;
   zc::context context;
