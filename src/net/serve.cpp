@@ -72,20 +72,19 @@ class server {
   }
 
  private:
-  /// A connection's part of the count.
+  /// Takes a connection that has begun off the count, where it ends.
   class counted {
    public:
-    explicit counted(server& in) noexcept : in_(&in) { ++in.connections_; }
-    counted(counted&& other) noexcept : in_(std::exchange(other.in_, nullptr)) {}
-    counted& operator=(counted&&) = delete;
+    explicit counted(server& in) noexcept : in_(in) {}
+    counted(const counted&) = delete;
+    counted& operator=(const counted&) = delete;
     ~counted() {
-      if (in_ == nullptr) return;
-      --in_->connections_;
-      in_->one_ended_.set();
+      --in_.connections_;
+      in_.one_ended_.set();
     }
 
    private:
-    server* in_;
+    server& in_;
   };
 
   task<> supervise() {
@@ -164,17 +163,19 @@ class server {
   std::error_code begin(fd client) {
     try {
       // The handler's frame is made here too: want of memory for it is no failure of the handler's.
-      tasks_.spawn(attend(by_.handle(std::move(client)), counted(*this)));
+      tasks_.spawn(attend(by_.handle(std::move(client))));
     } catch (const std::bad_alloc&) {
       return errno_code(ENOMEM);
     }
+    ++connections_;
     next_pause_ = next_pause_.zero();
     if (std::exchange(paused_, false)) say(serve_event::accepting);
     return {};
   }
 
-  // Counted from before it starts.
-  task<> attend(task<> handling, counted /*one*/) {
+  // Counted from before it starts; one that cannot be made is none that ends.
+  task<> attend(task<> handling) {
+    const counted one(*this);
     try {
       co_await std::move(handling);
     } catch (const std::system_error& ended) {

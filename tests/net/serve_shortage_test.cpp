@@ -268,6 +268,31 @@ TEST_CASE("serve: an accept that others were quicker than for too long is made a
   CHECK(here.events() == "draining ");
 }
 
+TEST_CASE("serve: where there is no memory for a handler, the next is tried after a pause") {
+  site here;
+  zc::context context;
+  std::vector<zc::fd> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(here.client());
+  int calls = 0;
+  const auto handler = [&](zc::fd client) -> zc::task<> {
+    if (++calls < 4) throw std::bad_alloc();
+    return answer(std::move(client));
+  };
+  const auto began = std::chrono::steady_clock::now();
+  const auto play = [&]() -> zc::task<> {
+    CHECK(co_await next_byte(clients.back().get()) == 'b');
+    here.stop.request_stop();
+    ::shutdown(clients.back().get(), SHUT_WR);
+  };
+  run_both(context,
+           zc::serve(here.listener.get(), handler, here.stop.get_token(), {}, here.watch()),
+           play());
+  CHECK(calls == 4);
+  CHECK(std::chrono::steady_clock::now() - began >= 290ms);  // three pauses of 100
+  REQUIRE(here.events() == "exhausted accepting draining ");
+  CHECK(here.heard[0].error == std::errc::not_enough_memory);
+}
+
 TEST_CASE("serve: an error of one connection alone delays nobody") {
   site here;
   zc::context context;
