@@ -56,7 +56,8 @@ class scope final : private detail::joiner {
   }
 
   /// Requests that every task in the scope, present or future, be cancelled. That they end with
-  /// ECANCELED is then no news: join() does not rethrow it.
+  /// ECANCELED is then no news: join() does not rethrow it, unless it owns bytes (a transfer_error
+  /// with a remainder, a left_behind); any other exception is preferred to it, and has those bytes.
   void cancel() noexcept;
 
   /// How many spawned tasks have not ended.

@@ -3,8 +3,8 @@
 #include <stdexcept>
 
 #include "core/here.hpp"
+#include "zc/detail/keep_first.hpp"
 #include "zc/detail/precondition.hpp"
-#include "zc/left_behind.hpp"
 
 namespace zc {
 
@@ -69,10 +69,8 @@ void scope::joined() {
 }
 
 std::coroutine_handle<> scope::child_done(detail::promise_base& child) noexcept {
-  if (child.error() && !(cancelled_by_owner_ && detail::is_cancellation(child.error()))) {
-    error_ = error_ ? detail::with_bytes_of(child.error(), error_) : child.error();
-    cancel_.request();
-  }
+  if (child.error()) detail::keep_first(error_, child.error(), cancelled_by_owner_);
+  if (error_) cancel_.request();
   where_->retire(child);
   where_->count_ended();
   // Posted, not resumed from here: the child's frame must be idle when it is destroyed.

@@ -1,0 +1,97 @@
+// Bytes that a task ends with late, or because it was cancelled, are in what is thrown.
+
+#include <doctest/doctest.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "zc/context.hpp"
+#include "zc/left_behind.hpp"
+#include "zc/op/nop.hpp"
+#include "zc/scope.hpp"
+#include "zc/sleep.hpp"
+
+TEST_SUITE_BEGIN("kernel");
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// As splice() that is cancelled with bytes in between; it takes its time to end.
+zc::task<> cut_splice(std::string_view bytes, int turns = 0) {
+  try {
+    co_await zc::sleep_for(1h);
+  } catch (const std::system_error&) {
+  }
+  for (int i = 0; i < turns; ++i) static_cast<void>(co_await zc::op::nop());
+  auto storage = std::make_unique<std::byte[]>(bytes.size());
+  for (std::size_t i = 0; i < bytes.size(); ++i) storage[i] = static_cast<std::byte>(bytes[i]);
+  zc::transfer done;
+  done.taken = bytes.size();
+  done.remainder = zc::remainder(std::move(storage), 0, bytes.size());
+  throw zc::transfer_error(std::move(done), {ECANCELED, std::system_category()}, 100);
+}
+
+std::string text_of(const zc::remainder& left) {
+  const auto bytes = left.bytes();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+using texts = std::vector<std::string>;
+
+/// What `work` threw: its text, if it is no transfer_error, and every remainder in it.
+template <class Work>
+texts thrown_by(Work work) {
+  texts all;
+  try {
+    work();
+  } catch (const std::exception& error) {
+    if (const auto* own = dynamic_cast<const zc::transfer_error*>(&error)) {
+      all.push_back(text_of(own->remainder()));
+    } else {
+      all.emplace_back(error.what());
+    }
+    if (const auto* more = dynamic_cast<const zc::left_behind*>(&error)) {
+      for (const zc::transfer& each : more->transfers()) all.push_back(text_of(each.remainder));
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("scope: what was cancelled by its owner is thrown where it has bytes, and only there") {
+  const auto with = [](std::vector<std::string> bytes, bool with_failure) {
+    return thrown_by([&] {
+      const auto fail_late = []() -> zc::task<> {
+        for (int i = 0; i < 10; ++i) static_cast<void>(co_await zc::op::nop());
+        throw std::runtime_error("failure");
+      };
+      const auto body = [&]() -> zc::task<> {
+        zc::scope tasks;
+        for (const std::string& each : bytes) tasks.spawn(cut_splice(each));
+        if (with_failure) tasks.spawn(fail_late());
+        co_await zc::yield();
+        tasks.cancel();
+        co_await tasks.join();
+      };
+      zc::run(body());
+    });
+  };
+  CHECK(with({"", ""}, false).empty());
+  CHECK(with({"", "one", "", "two"}, false) == texts{"one", "two"});
+  // That something has failed is more news than that it was cancelled.
+  CHECK(with({"one", "two"}, true) == texts{"failure", "one", "two"});
+  CHECK(with({""}, true) == texts{"failure"});
+}
+
+TEST_SUITE_END();
