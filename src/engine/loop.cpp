@@ -188,10 +188,11 @@ void loop::run(promise_base& work) {
   ring_.enter(ring::do_not_wait);
   all_suspended();
   if (background_ && background_->error_) {
-    const std::exception_ptr first = background_->error_;
     // A cancelled scope stays so. Its tasks end here; what they make of it is not for a later run.
-    background_.reset();
-    std::rethrow_exception(first);
+    const std::unique_ptr<scope> ended = std::move(background_);
+    ended->cancel_.request();
+    drain(ended->cancel_, ended->running_);
+    std::rethrow_exception(std::exchange(ended->error_, nullptr));  // with the bytes of the last
   }
 }
 

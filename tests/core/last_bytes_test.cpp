@@ -26,6 +26,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
+zc::task<> fail(const char* text) {
+  co_await zc::yield();
+  throw std::runtime_error(text);
+}
+
 /// As splice() that is cancelled with bytes in between; it takes its time to end.
 zc::task<> cut_splice(std::string_view bytes, int turns = 0) {
   try {
@@ -68,6 +73,47 @@ texts thrown_by(Work work) {
 }
 
 }  // namespace
+
+TEST_CASE("context: bytes of background tasks that end after the run's own are in what it throws") {
+  zc::context context;
+  const auto body = []() -> zc::task<> {
+    try {
+      co_await zc::sleep_for(1h);
+    } catch (const std::system_error&) {
+    }
+  };
+  context.spawn(fail("background"));
+  context.spawn(cut_splice("late", 10));
+  context.spawn(cut_splice("later", 20));
+  CHECK(thrown_by([&] { context.run(body()); }) == texts{"background", "late", "later"});
+  CHECK(thrown_by([&] { context.run(zc::sleep_for(1ms)); }).empty());
+}
+
+TEST_CASE(
+    "context: a background task's successor, spawned as it is cancelled, is for a later run") {
+  zc::context context;
+  int begun = 0;
+  bool successor_ended = false;
+  const auto successor = [&]() -> zc::task<> {
+    ++begun;
+    co_await zc::yield();
+    successor_ended = true;
+  };
+  const auto lasting = [&]() -> zc::task<> {
+    try {
+      co_await zc::sleep_for(1h);
+    } catch (const std::system_error&) {
+    }
+    for (int i = 0; i < 10; ++i) static_cast<void>(co_await zc::op::nop());
+    context.spawn(successor());
+  };
+  context.spawn(lasting());
+  context.spawn(fail("background"));
+  CHECK(thrown_by([&] { context.run(zc::sleep_for(1h)); }) == texts{"background"});
+  context.run(zc::sleep_for(1ms));
+  CHECK(begun == 1);
+  CHECK(successor_ended);
+}
 
 TEST_CASE("scope: what was cancelled by its owner is thrown where it has bytes, and only there") {
   const auto with = [](std::vector<std::string> bytes, bool with_failure) {
