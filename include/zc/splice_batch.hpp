@@ -74,9 +74,9 @@ task<std::vector<transfer>> splice_batch(std::vector<splice_job> jobs, batch_opt
 /// Both are moved or copied into the task (std::ref keeps one outside), and run on the context's
 /// thread. What either throws cancels the rest and is rethrown when all have ended: of several the
 /// first. Cancelled, the batch does not ask for more jobs and resumes with reason cancelled (under
-/// timeout() timed_out); that a callable then throws ECANCELED is no news. Where the callables own
-/// something, name them before the co_await expression, as here: GCC 12 destroys a temporary there
-/// twice, and so does not compile one.
+/// timeout() timed_out); that a callable then throws ECANCELED is no news, unless it owns
+/// bytes (see left_behind). Where the callables own something, name them before the co_await
+/// expression, as here: GCC 12 destroys a temporary there twice, and so does not compile one.
 template <class Next, class Done>
   requires detail::gives_jobs<Next, splice_job> &&
            std::invocable<Done&, detail::job_of<Next>, transfer>

@@ -13,21 +13,22 @@
 
 #include "core/here.hpp"
 #include "sys/thread_cancel.hpp"
+#include "zc/detail/keep_first.hpp"
 #include "zc/with_stop.hpp"
 
 namespace zc {
 
 namespace {
 
-/// The first exception of several threads, which stops them all.
+/// The first exception of several threads, which stops them all, with the bytes of the others.
 class failure {
  public:
   std::stop_token token() const noexcept { return stop_.get_token(); }
 
-  void keep(std::exception_ptr error) noexcept {
+  void keep(const std::exception_ptr& error) noexcept {
     {
       const std::lock_guard lock(mutex_);
-      if (!first_) first_ = std::move(error);
+      detail::keep_first(first_, error);
     }
     stop_.request_stop();
   }

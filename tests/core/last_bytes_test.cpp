@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -14,11 +15,14 @@
 #include <utility>
 #include <vector>
 
+#include "support/descriptors.hpp"
 #include "zc/context.hpp"
 #include "zc/left_behind.hpp"
 #include "zc/op/nop.hpp"
+#include "zc/run_on.hpp"
 #include "zc/scope.hpp"
 #include "zc/sleep.hpp"
+#include "zc/splice_batch.hpp"
 
 TEST_SUITE_BEGIN("kernel");
 
@@ -138,6 +142,52 @@ TEST_CASE("scope: what was cancelled by its owner is thrown where it has bytes, 
   // That something has failed is more news than that it was cancelled.
   CHECK(with({"one", "two"}, true) == texts{"failure", "one", "two"});
   CHECK(with({""}, true) == texts{"failure"});
+}
+
+TEST_CASE("run_on: bytes of the threads that were cancelled are in the first exception") {
+  const auto factory = [](std::size_t index) {
+    return index == 1 ? fail("first") : cut_splice(index == 0 ? "zero" : "two");
+  };
+  texts all = thrown_by([&] { zc::run_on(3, factory); });
+  REQUIRE(all.size() == 3);
+  CHECK(all[0] == "first");
+  CHECK(all[1] + all[2] == (all[1] == "two" ? "twozero" : "zerotwo"));
+}
+
+TEST_CASE("splice_batch: bytes that a callable ends with are in what the batch throws") {
+  for (const bool one_fails : {false, true}) {
+    CAPTURE(one_fails);
+    int given = 0;
+    int ended = 0;
+    const support::ends pipe = support::make_pipe();
+    const zc::fd nowhere(-1);
+    const auto next = [&]() -> std::optional<zc::splice_job> {
+      if (given == 3) return {};
+      ++given;
+      return zc::splice_job{nowhere.get(), pipe.second.get(), {}};
+    };
+    const auto done = [&](zc::splice_job&&, zc::transfer&&) -> zc::task<> {
+      ++ended;
+      return one_fails && ended == 3 ? fail("failure") : cut_splice(ended == 1 ? "one" : "two");
+    };
+    const auto body = [&]() -> zc::task<> {
+      const zc::batch_result all = co_await zc::splice_batch(next, done);
+      CHECK(all.jobs == 0);  // never reached
+    };
+    const auto cut = [&]() -> zc::task<> {
+      zc::scope tasks;
+      tasks.spawn(body());
+      for (int turn = 0; turn < 5; ++turn) co_await zc::yield();
+      tasks.cancel();
+      co_await tasks.join();
+    };
+    const texts all = thrown_by([&] { zc::run(cut()); });
+    if (one_fails) {
+      CHECK(all == texts{"failure", "one", "two"});
+    } else {
+      CHECK(all == texts{"one", "two", "two"});
+    }
+  }
 }
 
 TEST_SUITE_END();

@@ -18,6 +18,7 @@
 #include "zc/detail/errno_code.hpp"
 #include "zc/detail/gate.hpp"
 #include "zc/detail/join.hpp"
+#include "zc/detail/keep_first.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
 
@@ -124,12 +125,9 @@ class crew final : public join {
   void one_done(promise_base& worker) noexcept override {
     if (!worker.error()) return;
     // A callable that awaited something when the batch was cancelled.
-    if (stopped() && is_cancellation(worker.error())) {
-      count_cancelled();
-      return;
-    }
-    if (!error_) error_ = worker.error();
-    scope_.request();
+    if (stopped() && is_cancellation(worker.error())) count_cancelled();
+    keep_first(error_, worker.error(), stopped());
+    if (error_) scope_.request();
   }
 
   bool stopped() const noexcept { return scope_.requested(); }
