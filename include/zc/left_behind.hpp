@@ -12,8 +12,9 @@
 
 namespace zc {
 
-/// A second base of the exception that when_all(), when_any(), scope::join() or context::run()
-/// throws where another of the tasks has ended with bytes that would be lost with it.
+/// A second base of the exception that when_all(), when_any(), scope::join(), context::run(),
+/// run_on(), a batch or relay() throws where another of the tasks has ended with bytes that would
+/// be lost with it.
 ///
 ///     } catch (const std::exception& failed) {
 ///       if (auto* more = dynamic_cast<const zc::left_behind*>(&failed)) {

@@ -16,6 +16,7 @@
 #include <new>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "core/timers.hpp"
 #include "transfer/mover.hpp"
@@ -23,8 +24,10 @@
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/endpoint.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/keep_first.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/fd.hpp"
+#include "zc/left_behind.hpp"
 #include "zc/op/poll.hpp"
 #include "zc/timeout.hpp"
 
@@ -230,7 +233,7 @@ void relaying::start_lookouts() noexcept {
       lookouts_[end] = look_out(*this, end);
       start(lookouts_[end].promise(), lookout_scope_);
     } catch (const std::bad_alloc&) {
-      error_ = std::current_exception();
+      detail::keep_first(error_, std::current_exception());
       stop();
     }
   }
@@ -270,7 +273,7 @@ void relaying::way_ended(std::size_t way) noexcept {
   over_[way] = true;
   want_lookout(way);
   if (ways_[way].promise().error()) {
-    error_ = ways_[way].promise().error();
+    detail::keep_first(error_, ways_[way].promise().error());
     stop();
     return;
   }
@@ -399,7 +402,11 @@ void relaying::name_the_dead() noexcept {
 }
 
 relay_result relaying::take() {
-  if (error_) std::rethrow_exception(error_);
+  if (error_) {
+    std::vector<transfer> left;
+    give_bytes(done_, left);
+    detail::rethrow_beside(error_, std::move(left));
+  }
   name_the_dead();
   if (expired_) time_out(done_);
   return std::move(done_);
