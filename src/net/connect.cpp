@@ -10,6 +10,8 @@
 #include <system_error>
 #include <utility>
 
+#include "zc/detail/breather.hpp"
+#include "zc/detail/errno_code.hpp"
 #include "zc/detail/event.hpp"
 #include "zc/op/connect.hpp"
 #include "zc/scope.hpp"
@@ -37,6 +39,16 @@ int family_of(int socket) noexcept {
   socklen_t size = sizeof family;
   ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &size);
   return family;
+}
+
+/// Before a socket is asked for: one that is not to be had may be asked for again at once.
+task<std::error_code> breathe() {
+  const detail::environment env = co_await detail::this_environment{};
+  const bool cancelled = env.cancel->requested();
+  co_await detail::breather(*env.where, cancelled);
+  if (!cancelled) co_return std::error_code();
+  env.cancel->observe();
+  co_return detail::errno_code(ECANCELED);
 }
 
 [[noreturn]] void fail(const address& where, std::error_code why) {
@@ -138,6 +150,7 @@ class attempts {
 }  // namespace
 
 task<fd> connect(address where) {
+  if (const std::error_code cancelled = co_await breathe()) fail(where, cancelled);
   result<fd> made = make_socket(where.family());
   if (!made) fail(where, made.error());
   const result<void> connected = co_await op::connect(made->get(), where.data(), where.size());
@@ -147,6 +160,7 @@ task<fd> connect(address where) {
 
 task<fd> connect(std::vector<address> candidates, connect_options options, fd spare) {
   if (candidates.empty()) throw std::invalid_argument("zc::connect: no address");
+  if (const std::error_code cancelled = co_await breathe()) fail(candidates.back(), cancelled);
   attempts all(candidates, options, std::move(spare));
   co_return co_await all.first_to_answer();
 }

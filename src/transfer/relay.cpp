@@ -21,6 +21,7 @@
 #include "core/timers.hpp"
 #include "transfer/mover.hpp"
 #include "transfer/peer_death.hpp"
+#include "zc/detail/breather.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/endpoint.hpp"
 #include "zc/detail/errno_code.hpp"
@@ -99,6 +100,10 @@ class relaying final : public detail::joiner, private detail::onlooker {
     relaying& of_;
   };
 
+  /// Before it is looked at, as one that is refused may be asked for again at once.
+  detail::breather breathe() const noexcept {
+    return detail::breather(*env_.where, env_.cancel->requested());
+  }
   /// False where it is refused: the result says why.
   bool resolve() noexcept;
   void start();
@@ -139,7 +144,7 @@ class relaying final : public detail::joiner, private detail::onlooker {
 
   detail::environment env_;
   std::array<relay_end, 2> ends_;
-  relay_options options_;
+  const relay_options& options_;    // in the frame that this is in
   std::array<bool, 2> is_one_{};    // it reads from what it writes to, whatever the two numbers
   std::array<bool, 2> can_die_{};   // a socket with a connection
   std::array<bool, 2> was_shut_{};  // by the caller, for writing
@@ -429,8 +434,8 @@ void give_bytes(relay_result& from, std::vector<transfer>& to) {
 }
 
 task<relay_result> relay(relay_end a, relay_end b, relay_options options) {
-  const detail::environment env = co_await detail::this_environment{};
-  relaying both(env, a, b, options);
+  relaying both(co_await detail::this_environment{}, a, b, options);
+  co_await both.breathe();
   if (!both.resolve()) co_return both.take();
   both.start();
   while (both.running()) co_await relaying::news(both);
