@@ -75,7 +75,8 @@ class scope final : private detail::joiner {
   class join_awaiter {
    public:
     explicit join_awaiter(scope& of) noexcept : of_(of) {}
-    bool await_ready() const noexcept { return of_.running_ == 0; }
+    /// What is to be thrown belongs to the one that joined first, and may not have resumed yet.
+    bool await_ready() const noexcept { return of_.running_ == 0 && of_.parent_ == nullptr; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> parent) {
       of_.wait(parent.promise());

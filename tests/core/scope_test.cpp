@@ -218,6 +218,33 @@ TEST_CASE("scope: a task spawned while join is about to resume is joined too") {
   zc::run(parent());
 }
 
+TEST_CASE("scope: a second join() that comes before the first has resumed takes nothing from it") {
+  bool refused = false;
+  const auto parent = [&]() -> zc::task<> {
+    zc::scope tasks;
+    const auto second = [&]() -> zc::task<> {
+      while (tasks.running() > 0) co_await zc::yield();
+      try {
+        co_await tasks.join();  // the first has been posted, and has not resumed
+      } catch (const std::logic_error&) {
+        refused = true;
+      }
+    };
+    const auto failing = []() -> zc::task<> {
+      co_await zc::yield();
+      throw std::runtime_error("on purpose");
+    };
+    zc::scope others;
+    tasks.spawn(failing());
+    others.spawn(second());
+    CHECK_THROWS_AS(co_await tasks.join(), std::runtime_error);
+    co_await others.join();
+    co_await tasks.join();
+  };
+  zc::run(parent());
+  CHECK(refused);
+}
+
 TEST_CASE("scope: cancelling the task that joins cancels the tasks") {
   int caught = 0;
   const auto parent = [&]() -> zc::task<> {
