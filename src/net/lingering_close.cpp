@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <span>
@@ -45,7 +46,10 @@ int not_taken(int socket) noexcept {
 /// Drops some of what has come: how many bytes, 0 at the peer's end, EAGAIN where there are none.
 result<std::size_t> drop_some(loop& in, int socket) {
   // TCP drops what is not copied; others copy, and need the memory.
-  const std::span<std::byte> memory = detail::transfer_service::of(in).scratch();
+  std::span<std::byte> memory = detail::transfer_service::of(in).scratch();
+  // Where there is none: 0 bytes asked for would look as the peer's end does.
+  std::array<std::byte, 512> little;
+  if (memory.empty()) memory = little;
   return detail::as_result(detail::direct_recv(in.kernel(), socket, memory.data(), memory.size(),
                                                MSG_DONTWAIT | MSG_TRUNC));
 }

@@ -30,6 +30,7 @@
 #include "zc/acceptor.hpp"
 #include "zc/context.hpp"
 #include "zc/detail/frame_pool.hpp"
+#include "zc/lingering_close.hpp"
 #include "zc/op/nop.hpp"
 #include "zc/op/read.hpp"
 #include "zc/op/timeout.hpp"
@@ -206,6 +207,25 @@ TEST_CASE("allocation: streams that are refused memory say so, and lose nothing"
     }
     const zc::result<zc::received> piece = co_await stream.next();
     CHECK((piece && piece->bytes().size() == 4));
+  };
+  zc::run(play());
+}
+
+TEST_CASE("allocation: a lingering_close that is refused memory takes no bytes for the end") {
+  support::ends sockets = support::unix_pair();
+  support::write_all(sockets.second.get(), "some");
+  const auto play = [&]() -> zc::task<> {
+    const scarcity none(16 * 1024);
+    zc::scope tasks;
+    tasks.spawn(zc::lingering_close(std::move(sockets.first)));
+    for (int turn = 0; turn < 5; ++turn) co_await zc::yield();
+    // It has said its own end, and waits for the peer's.
+    CHECK(tasks.running() == 1);
+    char byte = 0;
+    CHECK(::recv(sockets.second.get(), &byte, 1, MSG_DONTWAIT) == 0);
+    CHECK(::send(sockets.second.get(), &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1);
+    sockets.second = {};
+    co_await tasks.join();
   };
   zc::run(play());
 }
