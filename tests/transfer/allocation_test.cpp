@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <limits>
@@ -30,6 +31,7 @@
 #include "zc/acceptor.hpp"
 #include "zc/context.hpp"
 #include "zc/detail/frame_pool.hpp"
+#include "zc/left_behind.hpp"
 #include "zc/lingering_close.hpp"
 #include "zc/op/nop.hpp"
 #include "zc/op/read.hpp"
@@ -228,6 +230,32 @@ TEST_CASE("allocation: a lingering_close that is refused memory takes no bytes f
     co_await tasks.join();
   };
   zc::run(play());
+}
+
+TEST_CASE("allocation: a relay that is refused memory throws with the bytes in between") {
+  const support::ends near = support::unix_pair(SOCK_NONBLOCK);
+  const support::ends far = support::unix_pair(SOCK_NONBLOCK);
+  const std::array<char, 4096> full{};
+  while (::send(far.first.get(), full.data(), full.size(), MSG_DONTWAIT) > 0) {
+  }
+  std::size_t left = 0;
+  const auto play = [&]() -> zc::task<> {
+    zc::scope tasks;
+    tasks.spawn(zc::relay(near.second.get(), far.first.get()));
+    for (int turn = 0; turn < 5; ++turn) co_await zc::yield();
+    // Too little for the frame that is to look out for the death of an end while bytes wait.
+    const scarcity none(128);
+    ::send(near.first.get(), "some", 4, MSG_DONTWAIT);
+    try {
+      co_await tasks.join();
+    } catch (const std::bad_alloc& error) {
+      const auto* more = dynamic_cast<const zc::left_behind*>(&error);
+      if (more == nullptr) co_return;
+      for (const zc::transfer& each : more->transfers()) left += each.remainder.size();
+    }
+  };
+  zc::run(zc::timeout(std::chrono::seconds(20), play()));
+  CHECK(left == 4);
 }
 
 TEST_CASE("allocation: after a burst of 10 000 tasks their memory is given back") {
