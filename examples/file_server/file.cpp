@@ -45,8 +45,14 @@ zc::task<zc::result<file>> open_below(int root, const std::string& path) {
   zc::result<zc::fd> opened = co_await zc::op::openat2(root, name, how);
   for (int attempt = 1; !opened && attempt < open_attempts; ++attempt) {
     if (opened.error() == std::errc::cross_device_link && resolved.empty()) {
-      resolved = co_await resolve_links(root, path);
-      if (resolved.empty()) break;
+      zc::result<std::string> found = co_await resolve_links(root, path);
+      if (!found) {
+        opened = found.error();
+        if (opened.error() != std::errc::resource_unavailable_try_again) break;
+        continue;  // with the links again
+      }
+      if (found->empty()) break;
+      resolved = std::move(*found);
       name = resolved.c_str();
     } else if (opened.error() != std::errc::resource_unavailable_try_again) {
       break;
