@@ -59,6 +59,7 @@ zc::task<> answer::prepare(const request& asked, bool keep_alive) {
   if (found.content) {
     if (describe(found, asked, keep_alive)) co_return;
     found.code = status::precondition_failed;
+    found.content.reset();  // its page takes the descriptor
   }
   if (found.listing) {
     page_ = std::move(*found.listing);

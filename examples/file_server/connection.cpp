@@ -203,13 +203,14 @@ zc::task<bool> connection::answer_next() {
   const bool withholds = asked.has_body() && asked.expects_continue;
   const bool keep_alive = !refused_ && !withholds && asked.keep_alive && !stopping();
   answer reply(with_);
-  patience_.await(patience::wait::reader);
+  patience_.await(patience::wait::answer);
   if (refused_) {
     co_await reply.refuse(*refused_, asked, false);
   } else {
     co_await reply.prepare(asked, keep_alive);
   }
   input_.drop(head.size());
+  patience_.await(patience::wait::reader);
   const bool sent = co_await reply.send(outlet_);
   with_.counted.answered(reply.code(), reply.body_bytes_sent(outlet_));
   if (logged) log(*logged, reply.code(), reply.body_bytes_sent(outlet_));

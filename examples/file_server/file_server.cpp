@@ -105,13 +105,19 @@ void require_directory(const std::string& path) {
   if (!root) throw std::system_error(errno, std::system_category(), path);
 }
 
+/// Its socket and its file; while a directory is listed, that and what a link in it leads to.
+std::size_t descriptors_of_connection(const content_options& content) noexcept {
+  return content.list ? 3 : 2;
+}
+
 void serve(const arguments& given) {
   require_directory(given.root);
   root_path root(given.root);
   access_log log = given.log_file.empty() ? access_log(given.log_format)
                                           : access_log(given.log_format, given.log_file);
-  const server::room room = server::make_room(
-      given.server, {.at_times = true, .kept_by_thread = given.file_cache ? cached_files : 0});
+  const server::room room =
+      server::make_room(given.server, {.of_connection = descriptors_of_connection(given.content),
+                                       .kept_by_thread = given.file_cache ? cached_files : 0});
   const settings all{.root = root,
                      .limits = given.limits,
                      .cached_files = room.kept_by_thread,

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
 #include <tuple>
@@ -25,8 +27,8 @@ namespace file_server {
 
 namespace {
 
-// How many names are looked at before others get their turn.
-constexpr std::size_t names_at_once = 64;
+// How much of a directory is looked at before others get their turn: some 64 names.
+constexpr std::size_t bytes_at_once = 2048;
 
 struct entry {
   std::string name;
@@ -35,31 +37,18 @@ struct entry {
   seconds modified;
 };
 
-struct close_directory {
-  void operator()(DIR* one) const noexcept { ::closedir(one); }
-};
-using open_directory = std::unique_ptr<DIR, close_directory>;
-
-std::error_code last_error() noexcept { return {errno, std::system_category()}; }
-
-/// With a position of its own.
-open_directory open_again(int directory) noexcept {
-  zc::fd again(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  open_directory made(again ? ::fdopendir(again.get()) : nullptr);
-  if (made) again.release();
-  return made;
-}
-
-zc::result<std::vector<std::string>> next_names(DIR* from) {
-  std::vector<std::string> found;
-  while (found.size() < names_at_once) {
-    errno = 0;
-    const dirent* const next = ::readdir(from);
-    if (next == nullptr && errno != 0) return last_error();
-    if (next == nullptr) break;
-    if (next->d_name[0] != '.') found.emplace_back(next->d_name);
+/// Some more names of a directory; false at its end. Reads the descriptor that there is: readdir(3)
+/// would take, and close, one of its own.
+zc::result<bool> next_names(int directory, std::vector<std::string>& to) {
+  alignas(dirent64) std::array<char, bytes_at_once> entries;
+  const ssize_t nbytes = ::getdents64(directory, entries.data(), entries.size());
+  if (nbytes < 0) return std::error_code(errno, std::system_category());
+  for (std::size_t at = 0; at < static_cast<std::size_t>(nbytes);) {
+    const auto* const next = reinterpret_cast<const dirent64*>(entries.data() + at);
+    if (next->d_name[0] != '.') to.emplace_back(next->d_name);
+    at += next->d_reclen;
   }
-  return found;
+  return nbytes > 0;
 }
 
 void add_html(std::string& to, std::string_view raw) {
@@ -152,14 +141,13 @@ zc::task<std::optional<entry>> look_at(tree& files, int directory, const std::st
 
 zc::task<zc::result<std::string>> list_directory(tree& files, const file& directory,
                                                  const std::string& path) {
-  const open_directory opened = open_again(directory.fd.get());
-  if (!opened) co_return last_error();
   std::vector<entry> entries;
   for (;;) {
-    zc::result<std::vector<std::string>> names = next_names(opened.get());
-    if (!names) co_return names.error();
-    if (names->empty()) break;
-    for (std::string& each : *names) {
+    std::vector<std::string> names;
+    const zc::result<bool> goes_on = next_names(directory.fd.get(), names);
+    if (!goes_on) co_return goes_on.error();
+    if (!*goes_on) break;
+    for (std::string& each : names) {
       std::optional<entry> found =
           co_await look_at(files, directory.fd.get(), path, std::move(each));
       if (found) entries.push_back(std::move(*found));

@@ -21,6 +21,7 @@ std::chrono::milliseconds patience::limit_of(wait what) const noexcept {
     case wait::head:
     case wait::rest:
       return limits_.head;
+    case wait::answer:  // see await()
     case wait::reader:
       return limits_.send;
   }
@@ -33,7 +34,8 @@ std::chrono::milliseconds patience::shortest() const noexcept {
 
 void patience::await(wait what) noexcept {
   what_ = what;
-  deadline_ = coarse_clock::now() + limit_of(what);
+  deadline_ =
+      what == wait::answer ? coarse_clock::time_point::max() : coarse_clock::now() + limit_of(what);
 }
 
 void patience::note_progress(coarse_clock::time_point now) noexcept {

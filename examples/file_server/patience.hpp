@@ -20,6 +20,7 @@ class patience {
   enum class wait {
     request,  // for the next one's first byte
     head,     // for the rest of it
+    answer,   // for nothing that the client does: its answer is being found
     reader,   // for the client to take the answer
     rest,     // for what follows an answer and nobody wants: its request's body, or the end
   };
@@ -29,7 +30,9 @@ class patience {
   /// What is waited for from now on.
   void await(wait what) noexcept;
   wait awaited() const noexcept { return what_; }
-  bool is_on_a_request() const noexcept { return what_ == wait::head || what_ == wait::reader; }
+  bool is_on_a_request() const noexcept {
+    return what_ == wait::head || what_ == wait::answer || what_ == wait::reader;
+  }
 
   /// Resumes when the time for something has run out. Throws std::system_error: ECANCELED.
   zc::task<> run_out();

@@ -15,9 +15,9 @@ namespace {
 constexpr std::chrono::seconds descriptor_patience{20};
 constexpr std::chrono::milliseconds descriptor_pause{20};
 
-bool is_out_of_descriptors(std::error_code error) noexcept {
+bool is_shortage(std::error_code error) noexcept {
   return error == std::errc::too_many_files_open ||
-         error == std::errc::too_many_files_open_in_system;
+         error == std::errc::too_many_files_open_in_system || error == std::errc::not_enough_memory;
 }
 
 }  // namespace
@@ -46,8 +46,9 @@ zc::task<zc::result<std::shared_ptr<const file>>> tree::open(const std::string& 
       if (is_root(*root) && known->is == file::kind::regular) cache_.keep(path, known);
       co_return known;
     }
-    // Who holds one gives it back soon: see server::descriptor_needs.
-    if (is_out_of_descriptors(opened.error()) && coarse_clock::now() < out_of_patience) {
+    // Every connection has one for its file (server::descriptor_needs), but not what else takes
+    // them: another process, say.
+    if (insists && is_shortage(opened.error()) && coarse_clock::now() < out_of_patience) {
       co_await zc::sleep_for(descriptor_pause);
       continue;
     }

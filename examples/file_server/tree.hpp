@@ -27,11 +27,11 @@ class tree {
   }
 
   /// The same for a file that may well not be there: null where it is not, or is not regular. That
-  /// is remembered, too.
+  /// is remembered, too. Null also where there is no descriptor for it now: it is not waited for.
   zc::task<std::shared_ptr<const file>> open_if_there(const std::string& path);
 
  private:
-  /// `insists`: on what is not there, looks whether the root has moved.
+  /// `insists`: on what is not there, looks whether the root has moved; and waits for a descriptor.
   zc::task<zc::result<std::shared_ptr<const file>>> open(const std::string& path, bool insists);
   zc::task<> look_at_root();
   bool is_root(const root::directory& one) const noexcept;

@@ -19,8 +19,8 @@ constexpr std::size_t default_connections = 10'000;
 constexpr std::size_t default_pipes = 64;
 constexpr std::size_t of_pipe = 2;
 constexpr std::size_t of_thread = 4;   // its ring, and what wakes it
-constexpr std::size_t of_program = 8;  // signals, and what is open for a moment: names, metrics
-constexpr std::size_t most_at_times = 128;
+constexpr std::size_t of_program = 8;  // signals, and what is open for a moment: names, logs
+constexpr std::size_t of_metrics = 5;  // a socket that listens, and who asks there
 
 /// Connections are descriptors, and the usual soft limit is for programs that use select(2).
 std::size_t lift_limit() {
@@ -43,7 +43,8 @@ std::size_t open_now() {
 room make_room(const options& given, const descriptor_needs& needs) {
   const std::size_t limit = lift_limit();
   const std::size_t threads = given.threads;
-  const std::size_t fixed = open_now() + given.listen.size() + of_program + threads * of_thread;
+  const std::size_t fixed = open_now() + given.listen.size() + given.metrics.size() * of_metrics +
+                            of_program + threads * of_thread;
   std::size_t left = limit > fixed ? limit - fixed : 0;
   // What makes things fast has a part of it; what makes them possible has the rest.
   const auto take = [&left, threads](std::size_t wanted, std::size_t part) {
@@ -53,8 +54,6 @@ room make_room(const options& given, const descriptor_needs& needs) {
   };
   const std::size_t pipes = std::max<std::size_t>(take(default_pipes * of_pipe, 8) / of_pipe, 1);
   const std::size_t kept = take(needs.kept_by_thread, 2);
-  if (needs.at_times)
-    left -= std::clamp<std::size_t>(left / 8, std::min<std::size_t>(left, 1), most_at_times);
   constexpr std::size_t countable = std::numeric_limits<std::int32_t>::max();
   const std::size_t most = std::min(left / needs.of_connection, countable);
   const std::size_t wanted = given.connections.value_or(default_connections);

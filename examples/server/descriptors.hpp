@@ -8,10 +8,7 @@ namespace server {
 
 /// What a program takes descriptors for, besides its sockets that listen.
 struct descriptor_needs {
-  std::size_t of_connection = 1;  // for as long as it lasts
-  /// Of connections some take one more for a while, and wait where there is none; of them there is
-  /// to be one always.
-  bool at_times = false;
+  std::size_t of_connection = 1;   // at once, at most
   std::size_t kept_by_thread = 0;  // at most
 };
 
