@@ -1,7 +1,6 @@
 #include "server/server.hpp"
 
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +12,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -54,37 +55,56 @@ class operator_log {
   std::array<steady::time_point, 6> last_{};  // by event
 };
 
-/// A bound for all threads: so many may have a place at once, and others wait their turn.
+/// One thread's part of the limit, shared by its sockets: each may have one connection, or wait for
+/// it, and all beyond that is whoever's comes first.
 class places {
  public:
-  explicit places(std::size_t count)
-      : free_(::eventfd(static_cast<unsigned>(count), EFD_SEMAPHORE | EFD_CLOEXEC)) {
-    if (!free_) throw std::system_error(errno, std::system_category(), "eventfd");
-  }
+  places(std::size_t count, std::size_t sockets) : free_(count - sockets), own_(sockets, true) {}
 
   class place {
    public:
-    explicit place(places& of) noexcept : of_(of) {}
-    place(const place&) = delete;
-    place& operator=(const place&) = delete;
+    place(places& of, std::size_t which, bool own) noexcept : of_(&of), which_(which), own_(own) {}
+    place(place&& other) noexcept
+        : of_(std::exchange(other.of_, nullptr)), which_(other.which_), own_(other.own_) {}
+    place& operator=(place&&) = delete;
     ~place() {
-      const std::uint64_t one = 1;
-      // Fails only where more are given back than there were.
-      [[maybe_unused]] const ssize_t written = ::write(of_.free_.get(), &one, sizeof one);
+      if (of_ != nullptr) of_->give_back(which_, own_);
     }
 
    private:
-    places& of_;
+    places* of_;
+    std::size_t which_;
+    bool own_;
   };
 
-  /// For a place to be had. Throws std::system_error.
-  zc::task<> take() {
-    std::uint64_t one = 0;
-    (co_await zc::op::read(free_.get(), &one, sizeof one)).value();
+  /// Nothing where all are taken.
+  std::optional<place> take(std::size_t which) noexcept {
+    if (own_[which]) {
+      own_[which] = false;
+      return place(*this, which, true);
+    }
+    if (free_ == 0) return std::nullopt;
+    --free_;
+    return place(*this, which, false);
   }
 
  private:
-  zc::fd free_;
+  void give_back(std::size_t which, bool own) noexcept {
+    if (own) {
+      own_[which] = true;
+    } else {
+      ++free_;
+    }
+  }
+
+  std::size_t free_;
+  std::vector<bool> own_;  // by socket: whether its own is free
+};
+
+/// What is taken for a connection before it is accepted.
+struct reserved {
+  places::place where;
+  zc::fd spare;
 };
 
 /// Standard error goes to that file from now on.
@@ -111,11 +131,15 @@ class running final : private teller {
         with_(with),
         listeners_(listen_at(given.listen)),
         telling_(listen_at(given.metrics)),
-        places_(with.connections),
         serving_(given.threads),
         accepting_(listeners_.size()) {
-    const std::size_t threads = std::min(given.threads, with.connections);
-    for (std::atomic<std::size_t>& each : accepting_) each = threads;
+    if (with.connections < listeners_.size()) {
+      throw std::runtime_error(
+          "fewer connections are allowed than there are sockets to listen at: " +
+          std::to_string(with.connections));
+    }
+    threads_ = std::min(given.threads, with.connections / listeners_.size());
+    for (std::atomic<std::size_t>& each : accepting_) each = threads_;
     say_where("listening", listeners_);
     say_where("metrics", telling_);
   }
@@ -137,28 +161,39 @@ class running final : private teller {
   }
 
   /// Threads share the sockets that listen, and the limit: who waits at a socket waits for any of
-  /// them.
+  /// them. Each thread that accepts has room for one connection at each socket at least.
   zc::task<> serve(std::size_t index) {
     const std::size_t share =
-        with_.connections / given_.threads + (index < with_.connections % given_.threads ? 1 : 0);
-    if (share > 0) {
+        with_.connections / threads_ + (index < with_.connections % threads_ ? 1 : 0);
+    if (index < threads_) {
       const std::unique_ptr<site> here = what_.make_site(stop_sites_.get_token());
+      places room(share, listeners_.size());
       zc::scope all;
-      for (std::size_t i = 0; i < listeners_.size(); ++i) all.spawn(serve_at(i, *here, share));
+      for (std::size_t i = 0; i < listeners_.size(); ++i) {
+        all.spawn(serve_at(i, *here, room, share - listeners_.size() + 1));
+      }
       co_await all.join();
     }
     if (--serving_ == 0) ended_.request_stop();
   }
 
-  zc::task<> serve_at(std::size_t which, site& here, std::size_t share) {
-    const auto prepare = [&here] { return here.prepare(); };
-    const auto handler = [this, &here](zc::fd client, zc::fd spare) {
-      // With one socket, the shares are the limit.
-      return listeners_.size() > 1 ? handle_in_place(here, std::move(client), std::move(spare))
-                                   : here.handle(std::move(client), std::move(spare));
+  zc::task<> serve_at(std::size_t which, site& here, places& room, std::size_t most) {
+    // Before it is accepted: who waits for others to end holds no descriptor meanwhile.
+    const auto prepare = [which, &here, &room] {
+      std::optional<places::place> place = room.take(which);
+      if (!place) throw std::system_error(no_place());
+      return reserved{std::move(*place), here.prepare()};
+    };
+    const auto handler = [this, &here](zc::fd client, reserved all) {
+      // With one socket, zc::serve() counts.
+      return listeners_.size() > 1 ? handle_in_place(here, std::move(client), std::move(all))
+                                   : here.handle(std::move(client), std::move(all.spare));
     };
     operator_log log(name_);
-    const auto watch = [this, which, &log](const zc::serve_notice& what) {
+    const auto watch = [this, which, &log](zc::serve_notice what) {
+      if (what.event == zc::serve_event::exhausted && what.error == no_place()) {
+        what = {zc::serve_event::full, what.connections, {}};
+      }
       // Who comes now is refused, or served by another process that listens at the same address,
       // instead of waiting for what runs here to end.
       if (what.event == zc::serve_event::draining) {
@@ -167,7 +202,7 @@ class running final : private teller {
       }
       log(what);
     };
-    const zc::serve_options options{.connections = share, .grace = given_.grace};
+    const zc::serve_options options{.connections = most, .grace = given_.grace};
     try {
       co_await zc::with_stop(at_once_.get_token(),
                              zc::serve(listeners_[which].socket(), prepare, handler,
@@ -177,11 +212,12 @@ class running final : private teller {
     }
   }
 
-  zc::task<> handle_in_place(site& here, zc::fd client, zc::fd spare) {
-    co_await places_.take();
-    const places::place taken(places_);
-    co_await here.handle(std::move(client), std::move(spare));
+  static zc::task<> handle_in_place(site& here, zc::fd client, reserved all) {
+    co_await here.handle(std::move(client), std::move(all.spare));
   }
+
+  /// Of a thread whose other sockets have its part of the limit: what zc::serve() tries again.
+  static std::error_code no_place() noexcept { return {ENOBUFS, std::system_category()}; }
 
   /// Until all threads have served.
   zc::task<> heed_signals() {
@@ -273,7 +309,7 @@ class running final : private teller {
   const room& with_;
   std::vector<listener> listeners_;
   std::vector<listener> telling_;
-  places places_;
+  std::size_t threads_ = 0;  // that accept
   std::atomic<std::size_t> serving_;
   std::vector<std::atomic<std::size_t>> accepting_;  // threads, by listener
   std::stop_source stop_sites_;                      // asked to end

@@ -182,35 +182,56 @@ TEST_CASE("examples/server: it serves the sockets that systemd passes, and leave
   CHECK(other.finish().err.find("LISTEN_FDS") != std::string::npos);
 }
 
-TEST_CASE("examples/server: the limit of connections is one for all threads and sockets") {
+TEST_CASE("examples/server: the limit of connections is one for all threads") {
   const site files;
-  const fs::path path = files.path("socket");
-  bool two_sockets = false;
-  SUBCASE("one socket") {}
-  SUBCASE("two sockets") { two_sockets = true; }
-  std::vector<std::string> asked{"--listen", "127.0.0.1:0", "--threads", "4", "--connections", "8"};
-  if (two_sockets) asked.insert(asked.end(), {"--listen", "unix:" + path.string()});
-  program one = files.serve(asked);
+  program one = files.serve({"--listen", "127.0.0.1:0", "--threads", "4", "--connections", "8"});
   const std::string address = one.address();
   std::deque<http_client> clients;
   for (int i = 0; i < 8; ++i) {
     CHECK(clients.emplace_back(address).ask(request("GET", "/file")).status == 200);
   }
-  if (two_sockets) {
-    const zc::fd last = ask_by_path(path);
-    pollfd heard{last.get(), POLLIN, 0};
-    CHECK(::poll(&heard, 1, 100) == 0);
-    clients.pop_front();
-    CHECK(support::read_some(last.get(), 12) == "HTTP/1.1 200");
-  } else {
-    http_client& last = clients.emplace_back(address);
-    last.send(request("GET", "/file"));
-    CHECK(!last.hears_within(100ms));
-    clients.pop_front();
-    CHECK(last.receive().status == 200);
-  }
+  http_client& last = clients.emplace_back(address);
+  last.send(request("GET", "/file"));
+  CHECK(!last.hears_within(100ms));
+  clients.pop_front();
+  CHECK(last.receive().status == 200);
   clients.clear();
   CHECK(ends_well(one));
+}
+
+TEST_CASE("examples/server: the limit is one for all sockets, and who waits is not let in") {
+  const site files;
+  const fs::path path = files.path("socket");
+  const std::string by_path = "unix:" + path.string();
+  program one = files.serve({"--listen", "127.0.0.1:0", "--listen", by_path, "--connections", "4"});
+  const std::string address = one.address();
+  const auto sockets = [&one] { return support::descriptors_of(one.id()).sockets; };
+  const std::size_t own = sockets();
+  std::deque<http_client> clients;
+  for (int i = 0; i < 6; ++i) clients.emplace_back(address).send(request("GET", "/file"));
+  // One has its place at the other socket.
+  for (std::size_t i = 0; i < 3; ++i) CHECK(clients[i].receive().status == 200);
+  zc::fd first = ask_by_path(path);
+  CHECK(support::read_some(first.get(), 12) == "HTTP/1.1 200");
+  const zc::fd second = ask_by_path(path);
+  pollfd heard{second.get(), POLLIN, 0};
+  CHECK(::poll(&heard, 1, 300) == 0);
+  CHECK(!clients[3].hears_within(1ms));
+  CHECK(sockets() == own + 4);
+  first = {};
+  CHECK(support::read_some(second.get(), 12) == "HTTP/1.1 200");
+  for (std::size_t i = 3; i < 6; ++i) {
+    clients[i - 3].reset();
+    CHECK(clients[i].receive().status == 200);
+  }
+  clients.clear();
+  one.signal(SIGTERM);
+  const program::result ended = one.finish();
+  CHECK(ended.code == 0);
+  CHECK(ended.err.find("exhausted") == std::string::npos);
+
+  program none = files.serve({"--listen", ":0", "--listen", by_path, "--connections", "1"});
+  CHECK(none.finish().err.find("fewer connections are allowed") != std::string::npos);
 }
 
 TEST_CASE("examples/server: asked to stop, it serves everybody whom it has let in") {
