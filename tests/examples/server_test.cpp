@@ -312,7 +312,7 @@ TEST_CASE("examples/server: it tells its numbers to Prometheus") {
   CHECK(said.find("HTTP/1.1 200 OK\r\n") == 0);
   CHECK(said.find("\r\nContent-Type: text/plain; version=0.0.4") != std::string::npos);
   for (const char* const line :
-       {"file_server_connections_total 4\n", "file_server_connections_limit 10000\n",
+       {"file_server_connections_total 4\n", "file_server_connections_limit 100\n",
         "file_server_answers_total{code=\"200\"} 3\n",
         "file_server_answers_total{code=\"404\"} 1\n", "# TYPE file_server_answers_total counter\n",
         "# TYPE file_server_connections gauge\n"}) {
