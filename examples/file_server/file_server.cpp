@@ -65,7 +65,7 @@ class file_program final : public server::program {
   }
 
   void reload() override {
-    root_.reopen();
+    root_.reopen();  // first: it cannot fail
     log_.reopen();
   }
 

@@ -250,11 +250,19 @@ class running final : private teller {
     }
   }
 
+  /// Each by itself: where one fails it goes on with what it has.
   void reload() {
-    try {
+    try_to([this] {
       if (!given_.log.empty()) log_to(given_.log);
-      what_.reload();
-    } catch (const std::exception& failed) {  // goes on with what it has
+    });
+    try_to([this] { what_.reload(); });
+  }
+
+  template <class Action>
+  void try_to(Action action) {
+    try {
+      action();
+    } catch (const std::exception& failed) {
       std::fprintf(stderr, "%s: %s\n", name_, failed.what());
     }
   }

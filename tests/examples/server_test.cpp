@@ -271,6 +271,26 @@ TEST_CASE("examples/server: QUIT ends it as TERM does, HUP and USR2 do not") {
   CHECK(ended.err == "");
 }
 
+TEST_CASE(
+    "examples/server: at HUP a log that cannot be opened keeps nothing else from being opened") {
+  const site files;
+  const fs::path log = files.path("logs") / "log";
+  const fs::path accesses = files.path("accesses");
+  fs::create_directory(log.parent_path());
+  program one = files.serve({"--listen", "127.0.0.1:0", "--log", log.string(), "--access-log",
+                             "--log-file", accesses.string()});
+  const std::string address = one.address();
+  fs::rename(log.parent_path(), files.path("old logs"));
+  fs::rename(accesses, files.path("old accesses"));
+  one.signal(SIGHUP);
+  CHECK(support::comes_true([&] { return fs::exists(accesses); }));
+  CHECK(is_served_at(address));
+  CHECK(support::comes_true([&] { return fs::file_size(accesses) > 0; }));
+  CHECK(ends_well(one));
+  const zc::fd said = support::open_file(files.path("old logs") / "log", O_RDONLY);
+  CHECK(support::contents(said.get()).find(log.string() + ": No such file") != std::string::npos);
+}
+
 TEST_CASE("examples/server: a relay listens at a path, and heeds the same signals") {
   const support::temporary_directory at;
   const fs::path path = at.path() / "socket";
