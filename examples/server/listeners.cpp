@@ -166,6 +166,20 @@ void listener::remove_path() noexcept {
   if (const std::string path = std::exchange(path_, {}); !path.empty()) ::unlink(path.c_str());
 }
 
+bool share_an_address(const listener& one, const listener& other) {
+  const auto address_of = [](const listener& of) {
+    if (of.name().starts_with(unix_prefix)) return zc::address();
+    return zc::local_address(of.socket()).unmapped();
+  };
+  const auto is_any = [](const zc::address& at) {
+    return at.host() == "0.0.0.0" || at.host() == "::";
+  };
+  const zc::address first = address_of(one);
+  const zc::address second = address_of(other);
+  return first.port() != 0 && first.port() == second.port() &&
+         (first == second || is_any(first) || is_any(second));
+}
+
 std::vector<listener> listen_at(const std::vector<endpoint>& all) {
   std::vector<listener> made;
   for (const endpoint& each : all) {

@@ -37,6 +37,9 @@ class listener {
   std::string path_;  // to remove
 };
 
+/// Whether there is an address at which a client could come to either, by TCP.
+bool share_an_address(const listener& one, const listener& other);
+
 /// Listens at each of them. Throws std::system_error, and std::runtime_error where systemd has
 /// passed no sockets.
 std::vector<listener> listen_at(const std::vector<endpoint>& all);

@@ -74,6 +74,9 @@ void add_options(CLI::App& app, options& given) {
               "How long connections may go on when the server is asked to stop");
   add_endpoints(app, "--metrics", given.metrics,
                 "Where to tell numbers to Prometheus: HTTP, at /metrics")
+      ->check([](const std::string& text) {
+        return text == "systemd" ? std::string("systemd's sockets are for --listen") : "";
+      })
       ->expected(1);
   app.add_option("--log", given.log,
                  "Append what goes to standard error to this file, opened anew at SIGHUP")

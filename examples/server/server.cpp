@@ -140,6 +140,7 @@ class running final : private teller {
     }
     threads_ = std::min(given.threads, with.connections / listeners_.size());
     for (std::atomic<std::size_t>& each : accepting_) each = threads_;
+    refuse_shared();
     say_where("listening", listeners_);
     say_where("metrics", telling_);
   }
@@ -151,6 +152,17 @@ class running final : private teller {
   }
 
  private:
+  /// Who comes to one address would come to either: several copies may listen at it.
+  void refuse_shared() const {
+    for (const listener& served : listeners_) {
+      for (const listener& told : telling_) {
+        if (!share_an_address(served, told)) continue;
+        throw std::runtime_error("--metrics " + told.name() +
+                                 " is where --listen is: " + served.name());
+      }
+    }
+  }
+
   zc::task<> run_one(std::size_t index) {
     if (index > 0) {
       co_await serve(index);

@@ -172,11 +172,6 @@ TEST_CASE("examples/server: it serves the sockets that systemd passes, and leave
     CHECK(is_served_at("127.0.0.1:" + std::to_string(second_port)));
     CHECK(ends_well(one));
   }
-  const std::string twice =
-      "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&" + std::to_string(first.get());
-  program both({"/bin/sh", "-c", twice, support::example("file_server"), "--root", files.path(""),
-                "--listen", "systemd", "--metrics", "systemd"});
-  CHECK(both.finish().err.find("LISTEN_FDS") != std::string::npos);
   // They were meant for another process.
   program other = started("1");
   CHECK(other.finish().err.find("LISTEN_FDS") != std::string::npos);
@@ -317,10 +312,35 @@ TEST_CASE("examples/server: a relay listens at a path, and heeds the same signal
   CHECK(support::statistic(support::contents(log.get()), "accepted") == 1);
 }
 
+TEST_CASE("examples/server: numbers are not told where clients are served") {
+  const site files;
+  const std::string where = support::free_address();
+  const std::string port = ":" + port_of(where);
+  for (const std::vector<std::string>& both :
+       {std::vector{where, where}, {where, port}, {port, where}, {"0.0.0.0" + port, where}}) {
+    CAPTURE(both);
+    program one = files.serve({"--listen", both[0], "--metrics", both[1]});
+    const program::result ended = one.finish();
+    CHECK(ended.code != 0);
+    CHECK(ended.err.find("is where --listen is") != std::string::npos);
+  }
+  program passed = files.serve({"--listen", where, "--metrics", "systemd"});
+  CHECK(passed.finish().err.find("systemd's sockets are for --listen") != std::string::npos);
+  // A new copy can start beside an old one all the same.
+  const std::vector<std::string> apart{"--listen", where, "--metrics", support::free_address()};
+  program old = files.serve(apart);
+  CHECK(old.address() == where);
+  program next = files.serve(apart);
+  CHECK(next.address() == where);
+  CHECK(ends_well(old));
+  CHECK(ends_well(next));
+}
+
 TEST_CASE("examples/server: it tells its numbers to Prometheus") {
   const site files;
-  program one = files.serve({"--listen", "127.0.0.1:0", "--metrics",
-                             "unix:" + files.path("numbers").string(), "--threads", "2"});
+  program one =
+      files.serve({"--listen", "127.0.0.1:0", "--metrics", "unix:" + files.path("numbers").string(),
+                   "--threads", "2", "--connections", "100"});
   const std::string address = one.address();
   for (int i = 0; i < 3; ++i) CHECK(is_served_at(address));
   http_client(address).ask(request("GET", "/none"));
