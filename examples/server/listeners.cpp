@@ -5,11 +5,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -33,6 +35,7 @@ namespace {
 
 constexpr int bind_attempts = 10;
 constexpr std::chrono::milliseconds bind_pause{50};
+constexpr int claim_attempts = 20;
 constexpr int first_passed = 3;  // SD_LISTEN_FDS_START
 
 [[noreturn]] void fail(const std::string& what) {
@@ -66,6 +69,32 @@ bool call_with(const sockaddr_un& at, int socket,
   return call(socket, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
 }
 
+/// For the object's life nobody else looks whether a path in the same directory is stale, and takes
+/// it over: two programs would both, and the first to listen would be without its path.
+class claim {
+ public:
+  /// Waits for others, for a while. Without it where the directory cannot be read,
+  /// or its file system knows no locks.
+  explicit claim(const std::string& path)
+      : directory_(::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (!directory_) return;
+    for (int attempt = 1; ::flock(directory_.get(), LOCK_EX | LOCK_NB) < 0; ++attempt) {
+      if (errno != EWOULDBLOCK) return;
+      if (attempt == claim_attempts) fail(path);
+      std::this_thread::sleep_for(bind_pause);
+    }
+  }
+
+ private:
+  static std::string directory_of(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return ".";
+    return path.substr(0, std::max<std::size_t>(slash, 1));
+  }
+
+  zc::fd directory_;  // closing it lets go
+};
+
 /// Removes what a program that was killed has left: a socket where nobody listens.
 void remove_stale(const sockaddr_un& at) {
   struct stat there {};
@@ -75,18 +104,29 @@ void remove_stale(const sockaddr_un& at) {
   ::unlink(at.sun_path);
 }
 
+/// False where somebody listens there.
+bool take_path(const sockaddr_un& at, const std::string& path, int socket) {
+  const claim here(path);
+  remove_stale(at);
+  if (!call_with(at, socket, ::bind)) {
+    if (errno != EADDRINUSE) fail(path);
+    return false;
+  }
+  if (::listen(socket, SOMAXCONN) < 0) fail(path);
+  return true;
+}
+
 listener listen_unix(const std::string& path) {
   const sockaddr_un at = address_of(path);
   zc::fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) fail("socket");
   // One that was killed just now listens until the kernel has done away with its ring.
-  for (int attempt = 1;; ++attempt) {
-    remove_stale(at);
-    if (call_with(at, socket.get(), ::bind)) break;
-    if (errno != EADDRINUSE || attempt == bind_attempts) fail(path);
+  for (int attempt = 1; !take_path(at, path, socket.get()); ++attempt) {
+    if (attempt == bind_attempts) {
+      throw std::system_error(std::make_error_code(std::errc::address_in_use), path);
+    }
     std::this_thread::sleep_for(bind_pause);
   }
-  if (::listen(socket.get(), SOMAXCONN) < 0) fail(path);
   return {std::move(socket), endpoint::kind::unix, std::string(unix_prefix) + path};
 }
 

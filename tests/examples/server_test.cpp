@@ -336,6 +336,39 @@ TEST_CASE("examples/server: numbers are not told where clients are served") {
   CHECK(ends_well(next));
 }
 
+TEST_CASE("examples/server: of several that start at a stale path, one listens there") {
+  const site files;
+  const fs::path path = files.path("socket");
+  const std::string where = "unix:" + path.string();
+  for (int round = 0; round < 3; ++round) {
+    fs::remove(path);
+    {
+      sockaddr_un at{};
+      at.sun_family = AF_UNIX;
+      std::strncpy(at.sun_path, path.c_str(), sizeof at.sun_path - 1);
+      const zc::fd stale(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      REQUIRE(::bind(stale.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0);
+    }
+    std::deque<program> all;
+    for (int i = 0; i < 4; ++i) {
+      all.emplace_back(
+          std::vector<std::string>{"file_server", "--root", files.path(""), "--listen", where});
+    }
+    CHECK(support::comes_true([&] { return listens(path); }));
+    int refused = 0;
+    const auto count_refused = [&] {
+      refused = 0;
+      for (const program& each : all) {
+        if (each.complaints().find("Address already in use") != std::string::npos) ++refused;
+      }
+      return refused == 3;
+    };
+    CHECK(support::comes_true(count_refused));
+    CHECK(listens(path));
+    for (const program& each : all) each.signal(SIGTERM);
+  }
+}
+
 TEST_CASE("examples/server: it tells its numbers to Prometheus") {
   const site files;
   program one =
