@@ -7,7 +7,6 @@
 #include <chrono>
 #include <system_error>
 #include <utility>
-#include <variant>
 
 #include "access_log.hpp"
 #include "server/proxy_protocol.hpp"
@@ -56,8 +55,7 @@ connection::connection(zc::fd client, commons& with)
 connection::~connection() { with_.counted.add(with_.counted.ended); }
 
 zc::task<> connection::run() {
-  const std::variant<std::monostate, std::monostate> first =
-      co_await zc::when_any(serve(), watch());
+  const auto first = co_await zc::when_any(serve(), watch());
   const bool cut_short = first.index() == 1;
   if (cut_short) time_out();
   if (closes_at_once_) co_return;

@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "zc/detail/cpp20.hpp"
+
 namespace zc::detail {
 
 /// Adds what one of several tasks threw to what is to be thrown for all: the first exception, with
