@@ -52,10 +52,8 @@ task<outcome> send_file(mover& m) {
       m.gave(static_cast<std::size_t>(sent), route::direct);
       // Short of a file's end that has moved, it may have said that more follows.
       m.corked = static_cast<std::size_t>(sent) < nbytes;
-    } else if (sent == 0) {
-      co_return outcome::heavy;  // truncated meanwhile
-    } else if (may_be_forbidden(-sent)) {
-      co_return outcome::heavy;
+    } else if (sent == 0 || may_be_forbidden(-sent)) {
+      co_return outcome::heavy;  // truncated meanwhile, or not allowed
     } else {
       const verdict next = m.judge_splice(errno_code(-sent), side::out, left_off);
       if (next == verdict::leave) break;
