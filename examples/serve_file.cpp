@@ -50,7 +50,7 @@ int main(int argc, char** argv) try {
   if (const auto said = command_line::read_words(
           "Sends a file to everyone who connects.",
           {{"FILE", "What to send", &path},
-           {"HOST:PORT", "Where to listen; port 0 picks a free one", &where}},
+           {"ADDRESS", "Where to listen; port 0 picks a free one", &where}},
           argc, argv)) {
     return command_line::say(*said);
   }

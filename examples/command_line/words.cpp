@@ -12,7 +12,7 @@ void add(CLI::App& app, const word& one) {
   if (auto* const* const text = std::get_if<std::string*>(&one.given)) {
     app.add_option(one.name, **text, one.about)->type_name("")->required();
   } else if (auto* const* const where = std::get_if<zc::host_port*>(&one.given)) {
-    server::add_host_port(app, one.name, **where, one.about)->type_name("")->required();
+    server::add_host_port(app, one.name, **where, one.about)->required();
   } else {
     app.add_option(one.name, *std::get<std::vector<std::string>*>(one.given), one.about)
         ->type_name("");

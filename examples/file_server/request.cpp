@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/beast/http/basic_parser.hpp>
+#include <boost/beast/version.hpp>
 #include <cstddef>
 #include <limits>
 #include <string>
@@ -155,6 +156,9 @@ class head_parser final : public http::basic_parser<true> {
 
   // It is given heads alone, of requests: nothing of the rest is ever called.
   void on_response_impl(int, string_view, int, error_code&) override {}
+#if BOOST_BEAST_VERSION >= 359  // Boost 1.90
+  void on_trailer_field_impl(http::field, string_view, string_view, error_code&) override {}
+#endif
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(string_view, error_code&) override { return 0; }

@@ -15,8 +15,7 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
   arguments given;
 
   CLI::App* const sending = app.add_subcommand("send", "Send files and directories");
-  server::add_host_port(*sending, "HOST:PORT", given.address, "Where a receiver listens")
-      ->required();
+  server::add_host_port(*sending, "ADDRESS", given.address, "Where a receiver listens")->required();
   sending->add_option("PATH", given.paths, "What to send; DIR/. is what is in DIR")->required();
   sending->footer(
       "Kept: contents, names, permissions, times of modification, symbolic links. Holes stay "
@@ -35,7 +34,7 @@ std::variant<arguments, explanation> parse_arguments(int argc, const char* const
       ->check(server::refuse_zero);
 
   CLI::App* const receiving = app.add_subcommand("receive", "Receive into a directory");
-  server::add_host_port(*receiving, "HOST:PORT", given.address,
+  server::add_host_port(*receiving, "ADDRESS", given.address,
                         "Where to listen; port 0 picks a free one, no host is every interface")
       ->required();
   receiving->add_option("DIRECTORY", given.directory, "Where to put things")->required();

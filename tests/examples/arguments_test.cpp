@@ -84,7 +84,7 @@ TEST_CASE("ship: an address is what every program takes for one, or refused with
       const auto said = parse(each);
       REQUIRE(std::holds_alternative<ship::explanation>(said));
       CHECK(std::get<ship::explanation>(said).exit_code == 2);
-      CHECK(std::get<ship::explanation>(said).err.find("HOST:PORT: ") != std::string::npos);
+      CHECK(std::get<ship::explanation>(said).err.find("ADDRESS: ") != std::string::npos);
     }
   }
   const auto said = parse({"receive", "host:22222222", "a"});
