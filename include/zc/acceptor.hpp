@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/multishot.hpp"
 #include "zc/fd.hpp"
 #include "zc/result.hpp"
@@ -23,7 +24,7 @@ static_assert(std::is_trivially_destructible_v<acceptor_options>);
 /// IORING_OP_ACCEPT, multishot, Linux 5.19; one op for each connection on a kernel that does not
 /// know that. The listener may be in blocking mode or not, and stays the caller's, open for as long
 /// as this lives. Belongs to the context of the first next(): goes before it, on its thread.
-class acceptor final : private detail::multishot {
+class ZC_API acceptor final : private detail::multishot {
   class next_connection;
 
  public:

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc {
 
@@ -15,7 +16,7 @@ namespace zc {
 ///
 /// A plain value: copying allocates nothing. No AF_UNIX, and no names: see host_port and resolve().
 /// Thread-safe as an int is.
-class address {
+class ZC_API address {
  public:
   /// No address: family() is AF_UNSPEC, size() 0, port() 0, host() empty.
   address() noexcept;
@@ -53,13 +54,14 @@ class address {
     sockaddr_in6 v6;
   } raw_;
 };
+ZC_API bool operator==(const address& one, const address& other) noexcept;
 
 /// `127.0.0.1:80` or `[::1]:80`: what parse() takes. Empty for no address.
-std::string to_string(const address& where);
+ZC_API std::string to_string(const address& where);
 
 /// Where a socket is bound (getsockname(2)), and who is at its other end (getpeername(2)). Throws
 /// std::system_error: ENOTCONN, EBADF, ENOTSOCK, ..., EAFNOSUPPORT for a socket that is not of IP.
-address local_address(int socket);
-address peer_address(int socket);
+ZC_API address local_address(int socket);
+ZC_API address peer_address(int socket);
 
 }  // namespace zc

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc {
 
@@ -34,6 +35,6 @@ struct capability_report {
 
 /// Asks the kernel, by setting up a small ring and taking it down. Does not throw for what is
 /// missing. Thread-safe.
-capability_report capabilities();
+ZC_API capability_report capabilities();
 
 }  // namespace zc

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "zc/address.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/fd.hpp"
 #include "zc/task.hpp"
 
@@ -16,7 +17,7 @@ namespace zc {
 /// Takes as long as the kernel tries, minutes where nobody answers (tcp(7), tcp_syn_retries): put
 /// it into timeout(). Cancelled, it closes the socket. Throws std::system_error whose text names
 /// the address: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, EMFILE, ECANCELED, ...
-task<fd> connect(address where);
+ZC_API task<fd> connect(address where);
 
 /// How to connect to one of several addresses. Designated initialisers: `{.head_start = 100ms}`.
 struct connect_options {
@@ -36,6 +37,7 @@ static_assert(std::is_trivially_destructible_v<connect_options>);
 /// connected; it is used for an address of its family. Whatever it is, it is closed where nothing
 /// else makes room for a socket. Where there is room for one attempt only, it is given up when its
 /// head start is over.
-task<fd> connect(std::vector<address> candidates, connect_options options = {}, fd spare = {});
+ZC_API task<fd> connect(std::vector<address> candidates, connect_options options = {},
+                        fd spare = {});
 
 }  // namespace zc

@@ -10,6 +10,7 @@
 
 #include "zc/context_options.hpp"
 #include "zc/counters.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/detail/kept_call.hpp"
 #include "zc/detail/scheduler.hpp"
@@ -46,7 +47,7 @@ task<> posted_call(Callable work) {
 /// they end when idle for some seconds, and with it. A pthread_cancel(3) acts after run() has
 /// returned: to end that, stop(). A context does not survive fork(2): the child must not use it.
 /// Needs Linux 6.1; see capabilities().
-class context final {
+class ZC_API context final {
  public:
   /// Throws std::system_error when io_uring is not to be had; its text says why and what to do.
   explicit context(context_options options = {});

@@ -3,13 +3,14 @@
 #include <utility>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc {
 
 /// Owns one file descriptor and closes it exactly once.
 ///
 /// Move-only. A default-constructed or moved-from `fd` owns nothing and is false. Not thread-safe.
-class fd {
+class ZC_API fd {
  public:
   fd() noexcept = default;
   explicit fd(int raw) noexcept : raw_(raw) {}

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc {
 
@@ -12,7 +13,7 @@ namespace zc {
 ///
 /// An empty host is every interface for who listens, and this machine for who connects. Not
 /// thread-safe.
-class host_port {
+class ZC_API host_port {
  public:
   host_port() noexcept = default;
   /// `name` goes without brackets.
@@ -29,6 +30,6 @@ class host_port {
 };
 
 /// What parse() takes: a host with a colon in it goes in brackets.
-std::string to_string(const host_port& name);
+ZC_API std::string to_string(const host_port& name);
 
 }  // namespace zc

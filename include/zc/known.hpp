@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "zc/detail/endpoint.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/result.hpp"
 
 namespace zc {
@@ -32,7 +33,7 @@ struct foreknowledge;
 /// by the transfers. It is not changed by them: one may serve several at once, in any thread.
 ///
 /// Needs Linux 6.1. See fstat(2), fcntl(2), getsockopt(2).
-class known_source {
+class ZC_API known_source {
  public:
   /// None: EBADF.
   known_source() noexcept;
@@ -48,7 +49,7 @@ class known_source {
 };
 
 /// The same for a descriptor to move bytes to.
-class known_target {
+class ZC_API known_target {
  public:
   known_target() noexcept;
   explicit known_target(int fd) noexcept;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/parts.hpp"
 #include "zc/detail/stored.hpp"
 #include "zc/task.hpp"
@@ -24,7 +25,7 @@ namespace zc {
 /// and is also a transfer_error, a std::system_error of the same code, a std::logic_error, a
 /// std::bad_alloc or else a std::runtime_error, as that one was. Where nobody else has bytes, and
 /// so nearly always, the task's own exception is thrown. settle() is the way without exceptions.
-class left_behind {
+class ZC_API left_behind {
  public:
   explicit left_behind(std::vector<transfer> transfers)
       : transfers_(std::make_shared<std::vector<transfer>>(std::move(transfers))) {}
@@ -44,7 +45,7 @@ class left_behind {
 namespace detail {
 
 /// The bytes of a transfer_error and of a left_behind.
-void give_bytes(const std::exception_ptr& from, std::vector<transfer>& to);
+ZC_API void give_bytes(const std::exception_ptr& from, std::vector<transfer>& to);
 
 /// Moves to `to` what has bytes in it.
 template <class T>
@@ -57,11 +58,12 @@ void leave_bytes(T& value, std::vector<transfer>& to) {
 }
 
 /// Throws `error`, as a left_behind where there are any transfers.
-[[noreturn]] void rethrow_beside(const std::exception_ptr& error, std::vector<transfer> left);
+[[noreturn]] ZC_API void rethrow_beside(const std::exception_ptr& error,
+                                        std::vector<transfer> left);
 
 /// `first`, as a left_behind where `other` has bytes.
-std::exception_ptr with_bytes_of(const std::exception_ptr& other,
-                                 const std::exception_ptr& first) noexcept;
+ZC_API std::exception_ptr with_bytes_of(const std::exception_ptr& other,
+                                        const std::exception_ptr& first) noexcept;
 
 /// Of tasks that have ended, one of them with an exception: throws that of the first added.
 class first_error {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "zc/detail/export.hpp"
 #include "zc/fd.hpp"
 #include "zc/task.hpp"
 
@@ -37,6 +38,6 @@ static_assert(std::is_trivially_destructible_v<lingering_close_options>);
 /// from it, and no duplicate keeps it open. Owned from the call on: a task that is dropped closes
 /// it. Never throws but std::bad_alloc: there is nobody to hear of a failure. Cancelled, it closes
 /// at once and resumes. Needs Linux 6.1. See close(2), shutdown(2), RFC 9112, section 9.6.
-task<> lingering_close(fd socket, lingering_close_options options = {});
+ZC_API task<> lingering_close(fd socket, lingering_close_options options = {});
 
 }  // namespace zc

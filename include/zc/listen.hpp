@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "zc/address.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/fd.hpp"
 
 namespace zc {
@@ -33,10 +34,10 @@ static_assert(std::is_trivially_destructible_v<listen_options>);
 /// set, so that a server can start again while connections of the last one are still known.
 /// Blocks for no longer than the calls take. Throws std::system_error whose text names the address:
 /// EADDRINUSE, EADDRNOTAVAIL, EACCES, EMFILE, ...
-fd listen(const address& where, listen_options options = {});
+ZC_API fd listen(const address& where, listen_options options = {});
 
 /// The same on the first of several that will have it; throws what the last one gave. Throws
 /// std::invalid_argument where there is none.
-fd listen(const std::vector<address>& candidates, listen_options options = {});
+ZC_API fd listen(const std::vector<address>& candidates, listen_options options = {});
 
 }  // namespace zc

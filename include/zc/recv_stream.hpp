@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/multishot.hpp"
 #include "zc/detail/recv_buffer.hpp"
 #include "zc/detail/scheduler.hpp"
@@ -18,7 +19,7 @@ namespace zc {
 ///
 /// Move-only. Gives the memory back when it goes: on the context's thread, or after the context has
 /// gone. A default-constructed or moved-from one is empty.
-class received {
+class ZC_API received {
  public:
   received() noexcept = default;
   received(received&& other) noexcept : buffer_(std::exchange(other.buffer_, nullptr)) {}
@@ -47,6 +48,7 @@ class received {
 
   detail::recv_buffer* buffer_ = nullptr;
 };
+ZC_API void give_bytes(received& from, std::vector<transfer>& to);
 
 struct recv_stream_options {
   /// One op for many pieces, which the kernel receives also while nobody waits: less work for each
@@ -67,7 +69,7 @@ static_assert(std::is_trivially_destructible_v<recv_stream_options>);
 ///
 /// Belongs to the context of the first next(): goes before it, on its thread. Bytes that arrived
 /// and nobody took are lost with it.
-class recv_stream final : private detail::multishot {
+class ZC_API recv_stream final : private detail::multishot {
   class next_bytes;
 
  public:

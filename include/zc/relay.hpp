@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "zc/detail/export.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
 
@@ -29,6 +30,8 @@ struct [[nodiscard]] relay_result {
   /// For zc::left_behind: what has a remainder.
   friend void give_bytes(relay_result& from, std::vector<transfer>& to);
 };
+ZC_API void time_out(relay_result& done) noexcept;
+ZC_API void give_bytes(relay_result& from, std::vector<transfer>& to);
 
 /// How to relay. Designated initialisers: `{.idle_timeout = 30s}`.
 struct relay_options {
@@ -73,6 +76,6 @@ static_assert(std::is_trivially_destructible_v<relay_end>);
 /// descriptor. Datagram sockets have no end.
 ///
 /// Needs Linux 6.1. See splice(2), shutdown(2).
-task<relay_result> relay(relay_end a, relay_end b, relay_options options = {});
+ZC_API task<relay_result> relay(relay_end a, relay_end b, relay_options options = {});
 
 }  // namespace zc

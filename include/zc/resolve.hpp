@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "zc/address.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/host_port.hpp"
 #include "zc/task.hpp"
 
@@ -23,7 +24,7 @@ struct resolve_options {
 static_assert(std::is_trivially_destructible_v<resolve_options>);
 
 /// Of the errors that getaddrinfo(3) has of its own: EAI_NONAME, EAI_AGAIN, ...
-const std::error_category& resolve_category() noexcept;
+ZC_API const std::error_category& resolve_category() noexcept;
 
 /// The addresses of a name, at least one, for connect() and listen(): getaddrinfo(3), in the order
 /// in which that would have them tried. No loop waits for it: names are looked up on up to two
@@ -36,6 +37,6 @@ const std::error_category& resolve_category() noexcept;
 ///
 /// Throws std::system_error: in resolve_category() what getaddrinfo(3) says, EAGAIN where no thread
 /// is to be had, ECANCELED, or the errno of EAI_SYSTEM. The text names the host.
-task<std::vector<address>> resolve(host_port name, resolve_options options = {});
+ZC_API task<std::vector<address>> resolve(host_port name, resolve_options options = {});
 
 }  // namespace zc

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/named.hpp"
 #include "zc/detail/stored.hpp"
 #include "zc/task.hpp"
@@ -25,7 +26,7 @@ class blocking_call {
 };
 
 /// Has it made on another thread of the context's. Throws std::system_error: ECANCELED, EAGAIN.
-task<> make_elsewhere(blocking_call& call);
+ZC_API task<> make_elsewhere(blocking_call& call);
 
 template <class Callable>
 class blocking_call_of final : public blocking_call {

@@ -5,13 +5,14 @@
 #include <utility>
 
 #include "zc/context.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/task.hpp"
 
 namespace zc {
 
 namespace detail {
-void run_on(std::size_t threads, const std::function<task<>(std::size_t)>& make,
-            const context_options& options);
+ZC_API void run_on(std::size_t threads, const std::function<task<>(std::size_t)>& make,
+                   const context_options& options);
 }
 
 /// Runs `factory(index)`, a task<>, for each index below `threads`, each on a thread and in a

@@ -8,6 +8,7 @@
 
 #include "zc/detail/awaitable.hpp"
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/kept_call.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/task.hpp"
@@ -24,7 +25,7 @@ class loop;
 /// inside a task; not thread-safe. It ends before its context does, on the context's thread, and
 /// not in one of its own tasks, which it would await for ever: where it does, or another thread
 /// cancels it, with tasks that have not ended, the program ends with a sentence on stderr.
-class scope final : private detail::joiner {
+class ZC_API scope final : private detail::joiner {
  public:
   /// The context is that of the coroutine that calls spawn().
   scope() noexcept = default;

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/named.hpp"
 #include "zc/fd.hpp"
 #include "zc/task.hpp"
@@ -25,7 +26,7 @@ enum class serve_event {
   failing,  ///< accept(2) says the same again and again (`error`): it is tried ten times a second
 };
 
-const char* to_string(serve_event what) noexcept;
+ZC_API const char* to_string(serve_event what) noexcept;
 
 struct serve_notice {
   serve_event event;
@@ -95,7 +96,7 @@ class prepared_service_of final : public service {
   std::optional<std::invoke_result_t<Prepare&>> prepared_;
 };
 
-task<> serve(int listener, service& by, std::stop_token stop, serve_options options);
+ZC_API task<> serve(int listener, service& by, std::stop_token stop, serve_options options);
 
 struct watch_nothing {
   void operator()(const serve_notice&) const noexcept {}

@@ -5,6 +5,7 @@
 
 #include <initializer_list>
 
+#include "zc/detail/export.hpp"
 #include "zc/fd.hpp"
 #include "zc/task.hpp"
 
@@ -15,7 +16,7 @@ namespace zc {
 /// Blocks them in the thread that makes it, so that they do not act as they usually do; threads
 /// started afterwards begin with that mask, and a thread that already runs is to block them itself.
 /// Make it before any context or thread, in main(), and use it in one context at a time.
-class signals final {
+class ZC_API signals final {
  public:
   /// Throws std::system_error: EMFILE, ENFILE, ENOMEM, EINVAL for what is no signal.
   explicit signals(std::initializer_list<int> which);

@@ -8,6 +8,7 @@
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/duration.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/result.hpp"
 #include "zc/task.hpp"
@@ -40,7 +41,7 @@ class yield_awaiter {
 /// Suspends for at least `duration` (CLOCK_MONOTONIC); longer by the kernel's timer slack and by
 /// what else the loop has to run. Throws std::system_error ECANCELED when cancelled: leave a loop
 /// on it, as it says the same each time (see result).
-task<> sleep_for(std::chrono::nanoseconds duration);
+ZC_API task<> sleep_for(std::chrono::nanoseconds duration);
 
 /// The same for any kind of duration.
 template <class Rep, class Period>
@@ -49,7 +50,7 @@ task<> sleep_for(std::chrono::duration<Rep, Period> duration) {
 }
 
 /// The same without an exception: resumes with ECANCELED when cancelled.
-task<result<void>> try_sleep_for(std::chrono::nanoseconds duration);
+ZC_API task<result<void>> try_sleep_for(std::chrono::nanoseconds duration);
 
 template <class Rep, class Period>
 task<result<void>> try_sleep_for(std::chrono::duration<Rep, Period> duration) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "zc/detail/export.hpp"
 #include "zc/known.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
@@ -85,25 +86,25 @@ static_assert(std::is_trivially_destructible_v<splice_options>);
 /// way. A forced route::direct fails with the filter's error, on side::zc.
 ///
 /// Needs Linux 6.1. See splice(2).
-task<std::uint64_t> splice(int in, int out, splice_options options = {});
+ZC_API task<std::uint64_t> splice(int in, int out, splice_options options = {});
 
 /// The same, but resumes with what happened instead of throwing.
-task<transfer> try_splice(int in, int out, splice_options options = {});
+ZC_API task<transfer> try_splice(int in, int out, splice_options options = {});
 
 /// The same for descriptors that were looked at before, and have not changed since: without the
 /// system calls that this takes. Both must outlive the call.
-task<std::uint64_t> splice(const known_source& in, const known_target& out,
-                           splice_options options = {});
-task<transfer> try_splice(const known_source& in, const known_target& out,
-                          splice_options options = {});
+ZC_API task<std::uint64_t> splice(const known_source& in, const known_target& out,
+                                  splice_options options = {});
+ZC_API task<transfer> try_splice(const known_source& in, const known_target& out,
+                                 splice_options options = {});
 
 /// Delivers bytes that another transfer could not: `try_splice(std::move(t.remainder), other_out)`.
 ///
 /// What cannot be delivered is the new transfer's remainder. Of the options, `offset` must be 0,
 /// `nbytes` to_end, and `route` automatic or copy (EINVAL).
-task<transfer> try_splice(remainder from, int out, splice_options options = {});
+ZC_API task<transfer> try_splice(remainder from, int out, splice_options options = {});
 
 /// The same, throwing transfer_error; resumes with the number of bytes delivered.
-task<std::uint64_t> splice(remainder from, int out, splice_options options = {});
+ZC_API task<std::uint64_t> splice(remainder from, int out, splice_options options = {});
 
 }  // namespace zc

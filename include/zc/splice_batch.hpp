@@ -7,6 +7,7 @@
 
 #include "zc/batch.hpp"
 #include "zc/detail/crew.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/named.hpp"
 #include "zc/splice.hpp"
 #include "zc/task.hpp"
@@ -51,7 +52,8 @@ inline constexpr auto carry_splice = [](const splice_job& job) {
 ///
 /// Needs Linux 6.1. Throws std::invalid_argument for an `in_flight` of 0, std::bad_alloc where
 /// there is no memory to begin with; a job that finds none later fails with ENOMEM.
-task<std::vector<transfer>> splice_batch(std::vector<splice_job> jobs, batch_options options = {});
+ZC_API task<std::vector<transfer>> splice_batch(std::vector<splice_job> jobs,
+                                                batch_options options = {});
 
 /// The same for jobs that need not be in memory at once, as for millions of files: the memory in
 /// use depends on `in_flight` and not on their number. Resumes with the counts of all.

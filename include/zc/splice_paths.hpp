@@ -12,6 +12,7 @@
 
 #include "zc/batch.hpp"
 #include "zc/detail/crew.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/gate.hpp"
 #include "zc/detail/named.hpp"
 #include "zc/splice.hpp"
@@ -52,12 +53,12 @@ struct [[nodiscard]] path_transfer : transfer {
 
 /// What failed, on which path: `openat: dir/name: No such file or directory`. Empty where nothing
 /// did. A descriptor instead of a path is named by its number.
-std::string describe(const path_job& job, const path_transfer& result);
+ZC_API std::string describe(const path_job& job, const path_transfer& result);
 
 namespace detail {
 
 /// How many jobs of one batch may have files open at once: all, until there is no descriptor left.
-class descriptor_budget {
+class ZC_API descriptor_budget {
  public:
   explicit descriptor_budget(std::size_t in_flight) noexcept : most_(in_flight), jobs_(in_flight) {}
 
@@ -106,8 +107,8 @@ task<batch_result> run_paths(Next next, Done done, batch_options options) {
 /// Modes, owners and times are not copied. A FIFO is opened without waiting, see op::openat.
 ///
 /// Needs Linux 6.1, and /proc for targets that exist and are to be truncated.
-task<std::vector<path_transfer>> splice_paths(std::vector<path_job> jobs,
-                                              batch_options options = {});
+ZC_API task<std::vector<path_transfer>> splice_paths(std::vector<path_job> jobs,
+                                                     batch_options options = {});
 
 /// The same for paths that need not be in memory at once; see splice_batch() for the two callables:
 /// here they are about path_job, or what is derived from it, and path_transfer.

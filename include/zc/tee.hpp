@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "zc/detail/export.hpp"
 #include "zc/splice.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
@@ -55,7 +56,7 @@ static_assert(std::is_trivially_destructible_v<tee_options>);
 /// of a co_await expression, for GCC 12: name the task first.
 ///
 /// Needs Linux 6.1. See tee(2), splice(2).
-task<std::vector<transfer>> tee(int in, std::vector<int> outs, tee_options options = {});
+ZC_API task<std::vector<transfer>> tee(int in, std::vector<int> outs, tee_options options = {});
 
 /// The same for arrays and spans, which need not outlive this call itself.
 inline task<std::vector<transfer>> tee(int in, std::span<const int> outs,

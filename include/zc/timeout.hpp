@@ -7,6 +7,7 @@
 #include "zc/detail/awaitable.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/duration.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/mark_timed_out.hpp"
 #include "zc/task.hpp"
@@ -16,7 +17,7 @@ namespace zc {
 namespace detail {
 
 /// A task and its deadline: whichever ends first cancels the other.
-class deadline final : public join {
+class ZC_API deadline final : public join {
  public:
   deadline(promise_base& work, cancel_scope* parent, std::chrono::nanoseconds after);
 
@@ -36,9 +37,9 @@ class deadline final : public join {
 };
 
 /// Throws what `work` threw, with "timed out" in the place of "cancelled".
-[[noreturn]] void rethrow_as_timed_out(const promise_base& work);
+[[noreturn]] ZC_API void rethrow_as_timed_out(const promise_base& work);
 
-[[noreturn]] void throw_timed_out();
+[[noreturn]] ZC_API void throw_timed_out();
 
 template <class T>
 task<T> timeout(std::chrono::nanoseconds duration, task<T> work) {

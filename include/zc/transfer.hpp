@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc {
 
@@ -93,6 +94,7 @@ struct [[nodiscard]] transfer {
   /// For left_behind: moves it to `to` if it has a remainder.
   friend void give_bytes(transfer& from, std::vector<transfer>& to);
 };
+ZC_API void give_bytes(transfer& from, std::vector<transfer>& to);
 
 /// An nbytes: everything up to the end of `in`.
 inline constexpr std::uint64_t to_end = std::numeric_limits<std::uint64_t>::max();
@@ -101,7 +103,7 @@ inline constexpr std::uint64_t to_end = std::numeric_limits<std::uint64_t>::max(
 ///
 /// Its text names the side and the numbers:
 /// `zc::splice: out: Broken pipe (moved 65536 of 1048576 bytes)`.
-class transfer_error : public std::system_error {
+class ZC_API transfer_error : public std::system_error {
  public:
   /// `wanted` is the number of bytes asked for, or to_end where that is not known.
   transfer_error(transfer done, std::error_code code, std::uint64_t wanted);

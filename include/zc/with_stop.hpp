@@ -5,6 +5,7 @@
 
 #include "zc/detail/awaitable.hpp"
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/task.hpp"
@@ -14,7 +15,7 @@ namespace zc {
 namespace detail {
 
 /// Carries a stop request, from whatever thread it comes, to a cancel_scope on its own thread.
-class stop_relay final : private remote_call {
+class ZC_API stop_relay final : private remote_call {
  public:
   stop_relay(scheduler& where, cancel_scope& scope) noexcept : where_(where), scope_(scope) {}
   ~stop_relay() { where_.forget_remote(*this); }

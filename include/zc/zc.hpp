@@ -42,6 +42,7 @@
 #include "zc/tee.hpp"
 #include "zc/timeout.hpp"
 #include "zc/transfer.hpp"
+#include "zc/version.hpp"
 #include "zc/when_all.hpp"
 #include "zc/when_any.hpp"
 #include "zc/with_stop.hpp"

@@ -12,7 +12,7 @@ TEST_SUITE_BEGIN("unit");
 
 TEST_CASE("library: once loaded it stays, as a thread of its own may outlive every context") {
   const std::filesystem::path here = std::filesystem::read_symlink("/proc/self/exe");
-  const std::string library = here.parent_path().parent_path() / "src" / "libzc.so";
+  const std::string library = here.parent_path().parent_path() / "src" / "libzcsplice.so";
   const int status = support::in_child([&library] {
     void* const loaded = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (loaded == nullptr) return 1;

@@ -4,18 +4,19 @@
 #include <exception>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc::detail {
 
 /// True for an std::system_error ECANCELED.
-bool is_cancellation(const std::exception_ptr& error) noexcept;
+ZC_API bool is_cancellation(const std::exception_ptr& error) noexcept;
 
 class cancel_scope;
 
 /// Something in flight that a cancel_scope can stop early: an op, or a scope below.
 ///
 /// A link in its scope's list, so that entering and leaving a scope allocates nothing.
-class cancellable {
+class ZC_API cancellable {
  public:
   cancellable() noexcept = default;
   cancellable(const cancellable&) = delete;
@@ -47,7 +48,7 @@ class cancellable {
 ///
 /// Cancellation is a level, not an edge: once requested, every op begun under the scope ends with
 /// ECANCELED before it reaches the kernel. So a cancel that races a retry cannot be lost.
-class cancel_scope final : public cancellable {
+class ZC_API cancel_scope final : public cancellable {
  public:
   cancel_scope() noexcept = default;
   ~cancel_scope();

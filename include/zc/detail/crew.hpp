@@ -16,6 +16,7 @@
 #include "zc/detail/breather.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/gate.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/detail/keep_first.hpp"
@@ -63,7 +64,7 @@ class batch_work {
 };
 
 /// Keeps the counts of a batch.
-class batch_totals {
+class ZC_API batch_totals {
  public:
   batch_totals(const batch_options& options, std::uint64_t total_bytes) noexcept;
 
@@ -79,10 +80,10 @@ class batch_totals {
 };
 
 /// Throws std::invalid_argument for options that make no sense.
-void check(const batch_options& options);
+ZC_API void check(const batch_options& options);
 
 /// A sum in which one to_end, or too much, makes to_end.
-std::uint64_t add_nbytes(std::uint64_t sum, std::uint64_t nbytes) noexcept;
+ZC_API std::uint64_t add_nbytes(std::uint64_t sum, std::uint64_t nbytes) noexcept;
 
 /// A batch while it runs: workers, each of which takes one job after another.
 ///

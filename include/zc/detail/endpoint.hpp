@@ -9,6 +9,7 @@
 #include <optional>
 #include <system_error>
 
+#include "zc/detail/export.hpp"
 #include "zc/result.hpp"
 
 namespace zc::detail {
@@ -17,7 +18,7 @@ namespace zc::detail {
 ///
 /// Looked at anew for each transfer, as flags can change with fcntl(2), but where the caller says
 /// that they do not: for a known_source, a known_target, and what a batch names more than once.
-struct endpoint {
+struct ZC_API endpoint {
   enum class kind : std::uint8_t {
     file,    // regular file, block device: always ready, may block on its disk
     pipe,    // pipe or FIFO
@@ -98,6 +99,6 @@ enum class direction : std::uint8_t { reading, writing };
 /// Looks at a descriptor that is to be read or written: EBADF where it is closed or not open for
 /// that, EISDIR for a directory, ENOTCONN for a listening socket, EINVAL for what no bytes go
 /// through (epoll, pidfd). `about`: what fstat(2) has just said of it, where that is known.
-result<endpoint> look_at(int fd, direction use, const struct stat* about = nullptr) noexcept;
+ZC_API result<endpoint> look_at(int fd, direction use, const struct stat* about = nullptr) noexcept;
 
 }  // namespace zc::detail

@@ -7,6 +7,7 @@
 
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/scheduler.hpp"
 
 namespace zc::detail {
@@ -14,7 +15,7 @@ namespace zc::detail {
 /// Tells one waiting coroutine that something has happened since it last asked.
 ///
 /// One context's thread. Must outlive the wait.
-class event {
+class ZC_API event {
  public:
   event() noexcept = default;
   event(const event&) = delete;

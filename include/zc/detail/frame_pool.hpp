@@ -5,6 +5,7 @@
 #include <new>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc::detail {
 
@@ -13,7 +14,7 @@ namespace zc::detail {
 /// One thread. What it hands out is from the global operator new, so that any frame may be given to
 /// any pool or to none: where one ends need not be where it began. Under AddressSanitizer and
 /// valgrind it keeps nothing, so that they see a frame used after its end.
-class frame_pool {
+class ZC_API frame_pool {
  public:
   /// Most that is kept. A transfer's frames are 1.8 KiB together at most: it is those of 140
   /// transfers.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/promise.hpp"
 
 namespace zc::detail {
@@ -13,7 +14,7 @@ namespace zc::detail {
 ///
 /// start_children() starts each of them with start(); the awaiting coroutine resumes when all have
 /// ended. Override one_done() to act on each end.
-class join : public joiner {
+class ZC_API join : public joiner {
  public:
   bool await_ready() const noexcept { return false; }
   template <class Promise>

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc::detail {
 
@@ -11,7 +12,7 @@ namespace zc::detail {
 ///
 /// Where the tasks were `cancelled`, one that ends with ECANCELED is no news: it is left out if it
 /// has no bytes, and any other exception comes before it if it has.
-void keep_first(std::exception_ptr& first, const std::exception_ptr& error,
-                bool cancelled = false) noexcept;
+ZC_API void keep_first(std::exception_ptr& first, const std::exception_ptr& error,
+                       bool cancelled = false) noexcept;
 
 }  // namespace zc::detail

@@ -3,6 +3,7 @@
 #include <coroutine>
 
 #include "zc/detail/cancel.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 #include "zc/detail/scheduler.hpp"
 
@@ -13,7 +14,7 @@ namespace zc::detail {
 ///
 /// In no cancel scope: cancelling a coroutine that waits ends the wait, and not the op. One
 /// coroutine waits at a time. Whatever derives from it calls stop() in its destructor.
-class multishot : public operation {
+class ZC_API multishot : public operation {
  protected:
   /// One coroutine's wait until something has arrived. Derived from for what it resumes with.
   class wait : private cancellable {

@@ -9,6 +9,7 @@
 
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/export.hpp"
 #include "zc/detail/promise.hpp"
 #include "zc/fd.hpp"
 #include "zc/result.hpp"
@@ -29,7 +30,7 @@ namespace zc::detail {
 /// with all that ends at once in a cancelled task. However it ended, it can be awaited again;
 /// awaiting one that is in flight is std::logic_error. A copy has its arguments, and has not begun.
 /// Context's thread only.
-class operation : public cancellable {
+class ZC_API operation : public cancellable {
  public:
   bool await_ready() const noexcept { return false; }
 
@@ -116,7 +117,7 @@ class operation_of : public operation {
 };
 
 /// An operation that opens a descriptor, and owns it until the result is taken.
-class operation_of_fd : public operation {
+class ZC_API operation_of_fd : public operation {
  public:
   result<fd> await_resume() noexcept {
     const int opened = take_raw();

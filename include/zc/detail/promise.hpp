@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/scheduler.hpp"
 
 namespace zc::detail {
@@ -13,7 +14,7 @@ namespace zc::detail {
 class promise_base;
 
 /// Waits for several coroutines at once; told as each one finishes.
-class joiner {
+class ZC_API joiner {
  public:
   /// Returns what to resume next, or the no-op handle. `child` is at its final suspend point.
   virtual std::coroutine_handle<> child_done(promise_base& child) noexcept = 0;
@@ -23,7 +24,7 @@ class joiner {
 };
 
 /// The part of a task's promise that does not depend on its value.
-class promise_base : public resumable {
+class ZC_API promise_base : public resumable {
  public:
   promise_base() noexcept = default;
   promise_base(const promise_base&) = delete;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <mutex>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/frame_pool.hpp"
 
 namespace zc::detail {
@@ -72,7 +73,7 @@ class fifo {
 };
 
 /// A call that another thread asks the scheduler's thread to make.
-class remote_call {
+class ZC_API remote_call {
  public:
   remote_call() noexcept = default;
   remote_call(const remote_call&) = delete;
@@ -92,7 +93,7 @@ class remote_call {
 /// Decides which coroutine runs next. Knows nothing of io_uring: a context adds the ring.
 ///
 /// One thread; only post_remote() may be called from others.
-class scheduler {
+class ZC_API scheduler {
  public:
   /// `clock` keeps its timers; without one, nothing that sleeps can run.
   explicit scheduler(timers* clock = nullptr) noexcept : clock_(clock) {}

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include "zc/detail/cpp20.hpp"
+#include "zc/detail/export.hpp"
 
 namespace zc::detail {
 
@@ -10,6 +11,6 @@ namespace zc::detail {
 /// with the same text (whose address it was, say), a transfer_error with its counts and remainder,
 /// the original nested in it. Any other exception stays what it is. The transfers of a left_behind
 /// are timed_out in either case.
-std::exception_ptr timed_out(const std::exception_ptr& error);
+ZC_API std::exception_ptr timed_out(const std::exception_ptr& error);
 
 }  // namespace zc::detail

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -10,7 +11,7 @@ namespace zc::op {
 ///
 /// IORING_OP_ACCEPT, Linux 5.5. `address` and `length`, when given, are filled in as by accept(2)
 /// and must live until the op resumes. `flags` are SOCK_NONBLOCK, SOCK_CLOEXEC.
-class accept final : public detail::operation_of_fd {
+class ZC_API accept final : public detail::operation_of_fd {
  public:
   explicit accept(int listener, sockaddr* address = nullptr, socklen_t* length = nullptr,
                   int flags = SOCK_CLOEXEC) noexcept

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -7,7 +8,7 @@ namespace zc::op {
 /// Closes a descriptor: close(2). The descriptor is gone whatever the result says.
 ///
 /// IORING_OP_CLOSE, Linux 5.6. Cancellation does not stop it: a descriptor is never leaked by one.
-class close final : public detail::operation_of<void> {
+class ZC_API close final : public detail::operation_of<void> {
  public:
   explicit close(int fd) noexcept : fd_(fd) { ignore_cancel(); }
 

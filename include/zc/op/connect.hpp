@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -10,7 +11,7 @@ namespace zc::op {
 ///
 /// IORING_OP_CONNECT, Linux 5.5. Waits without a kernel worker, also for a socket in non-blocking
 /// mode. The address must live until the op resumes.
-class connect final : public detail::operation_of<void> {
+class ZC_API connect final : public detail::operation_of<void> {
  public:
   connect(int fd, const sockaddr* address, socklen_t length) noexcept
       : address_(address), fd_(fd), length_(length) {}

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -9,7 +10,7 @@ namespace zc::op {
 /// Allocates, frees or zeroes a range of a file: fallocate(2). `mode` is 0 or FALLOC_FL_*.
 ///
 /// IORING_OP_FALLOCATE, Linux 5.6; runs on a kernel worker. `offset` and `length` are bytes.
-class fallocate final : public detail::operation_of<void> {
+class ZC_API fallocate final : public detail::operation_of<void> {
  public:
   fallocate(int fd, int mode, std::int64_t offset, std::int64_t length) noexcept
       : offset_(offset), length_(length), fd_(fd), mode_(mode) {}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -7,7 +8,7 @@ namespace zc::op {
 /// Makes a file durable: fsync(2), or fdatasync(2) with `data_only`.
 ///
 /// IORING_OP_FSYNC, Linux 5.1; runs on a kernel worker.
-class fsync final : public detail::operation_of<void> {
+class ZC_API fsync final : public detail::operation_of<void> {
  public:
   explicit fsync(int fd, bool data_only = false) noexcept : fd_(fd), data_only_(data_only) {}
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -7,7 +8,7 @@ namespace zc::op {
 /// Makes a directory: mkdirat(2).
 ///
 /// IORING_OP_MKDIRAT, Linux 5.15; runs on a kernel worker. The path must live until the op resumes.
-class mkdirat final : public detail::operation_of<void> {
+class ZC_API mkdirat final : public detail::operation_of<void> {
  public:
   mkdirat(int directory, const char* path, unsigned mode = 0777) noexcept
       : path_(path), directory_(directory), mode_(mode) {}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -7,7 +8,7 @@ namespace zc::op {
 /// Does nothing, by way of the kernel: measures the cost of a round trip.
 ///
 /// IORING_OP_NOP, Linux 5.1.
-class nop final : public detail::operation_of<void> {
+class ZC_API nop final : public detail::operation_of<void> {
  public:
   nop() noexcept = default;
 

@@ -2,6 +2,7 @@
 
 #include <linux/openat2.h>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -14,7 +15,7 @@ namespace zc::op {
 /// RESOLVE_*: RESOLVE_BENEATH keeps a path that somebody else has chosen below `directory` (EXDEV),
 /// and may give EAGAIN where directories are renamed meanwhile. What the kernel knows of is opened
 /// without a kernel worker. A FIFO is opened without waiting for its other end, as with openat.
-class openat2 final : public detail::operation_of_fd {
+class ZC_API openat2 final : public detail::operation_of_fd {
  public:
   openat2(int directory, const char* path, const open_how& how) noexcept
       : how_(how), path_(path), directory_(directory) {}

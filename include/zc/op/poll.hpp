@@ -1,5 +1,6 @@
 #pragma once
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -9,7 +10,7 @@ namespace zc::op {
 /// IORING_OP_POLL_ADD, Linux 5.1; costs no kernel worker. `events` are POLLIN, POLLOUT, ...;
 /// POLLERR and POLLHUP are always reported. What cannot be waited for (regular files) is ready at
 /// once.
-class poll final : public detail::operation_of<unsigned> {
+class ZC_API poll final : public detail::operation_of<unsigned> {
  public:
   poll(int fd, unsigned events) noexcept : fd_(fd), events_(events) {}
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -14,7 +15,7 @@ namespace zc::op {
 /// IORING_OP_READ, Linux 5.6. What can be polled (pipe, socket, tty) is waited for without a kernel
 /// worker, whether or not it is in blocking mode. The buffer must live until the op resumes. An
 /// offset of -1 uses and advances the file position, and is the only choice for what cannot seek.
-class read final : public detail::operation_of<std::size_t> {
+class ZC_API read final : public detail::operation_of<std::size_t> {
  public:
   read(int fd, void* buffer, std::size_t nbytes, std::int64_t offset = -1) noexcept
       : buffer_(buffer), nbytes_(nbytes), offset_(offset), fd_(fd) {}

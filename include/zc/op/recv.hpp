@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -11,7 +12,7 @@ namespace zc::op {
 ///
 /// IORING_OP_RECV, Linux 5.6. Waits for data without a kernel worker, whether or not the socket is
 /// in blocking mode. The buffer must live until the op resumes. `flags` are MSG_*.
-class recv final : public detail::operation_of<std::size_t> {
+class ZC_API recv final : public detail::operation_of<std::size_t> {
  public:
   recv(int fd, void* buffer, std::size_t nbytes, int flags = 0) noexcept
       : buffer_(buffer), nbytes_(nbytes), fd_(fd), flags_(flags) {}

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -8,7 +9,7 @@ namespace zc::op {
 ///
 /// IORING_OP_RENAMEAT, Linux 5.11; runs on a kernel worker. The paths must live until the op
 /// resumes.
-class renameat final : public detail::operation_of<void> {
+class ZC_API renameat final : public detail::operation_of<void> {
  public:
   renameat(int old_directory, const char* old_path, int new_directory, const char* new_path,
            unsigned flags = 0) noexcept

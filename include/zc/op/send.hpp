@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -12,7 +13,7 @@ namespace zc::op {
 /// IORING_OP_SEND, Linux 5.6. Waits for room without a kernel worker, whether or not the socket is
 /// in blocking mode. The buffer must live until the op resumes. `flags` are MSG_*; MSG_NOSIGNAL is
 /// always added: a dead peer is EPIPE.
-class send final : public detail::operation_of<std::size_t> {
+class ZC_API send final : public detail::operation_of<std::size_t> {
  public:
   send(int fd, const void* buffer, std::size_t nbytes, int flags = 0) noexcept
       : buffer_(buffer), nbytes_(nbytes), fd_(fd), flags_(flags) {}

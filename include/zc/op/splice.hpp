@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -12,7 +13,7 @@ namespace zc::op {
 /// IORING_OP_SPLICE, Linux 5.7, and nothing else: it runs on a kernel worker and parks it for as
 /// long as it blocks. An offset of -1 means NULL: use (and advance) the file position, and for a
 /// pipe the only choice. `flags` are SPLICE_F_*.
-class splice final : public detail::operation_of<std::size_t> {
+class ZC_API splice final : public detail::operation_of<std::size_t> {
  public:
   splice(int in, std::int64_t in_offset, int out, std::int64_t out_offset, std::size_t nbytes,
          unsigned flags = 0) noexcept

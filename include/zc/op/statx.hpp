@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -11,7 +12,7 @@ namespace zc::op {
 ///
 /// IORING_OP_STATX, Linux 5.6. The path must live until the op resumes; an empty one with
 /// AT_EMPTY_PATH asks about `directory` itself. Look at stx_mask before you rely on a field.
-class statx final : public detail::operation_of<struct ::statx> {
+class ZC_API statx final : public detail::operation_of<struct ::statx> {
  public:
   statx(int directory, const char* path, int flags = 0, unsigned mask = STATX_BASIC_STATS) noexcept
       : path_(path), directory_(directory), flags_(flags), mask_(mask) {}

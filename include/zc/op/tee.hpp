@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -11,7 +12,7 @@ namespace zc::op {
 ///
 /// IORING_OP_TEE, Linux 5.8. Runs on a kernel worker and parks it for as long as it blocks. `flags`
 /// are SPLICE_F_*.
-class tee final : public detail::operation_of<std::size_t> {
+class ZC_API tee final : public detail::operation_of<std::size_t> {
  public:
   tee(int in, int out, std::size_t nbytes, unsigned flags = 0) noexcept
       : nbytes_(nbytes), in_(in), out_(out), flags_(flags) {}

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -10,7 +11,7 @@ namespace zc::op {
 /// Resumes when `duration` is over (CLOCK_MONOTONIC), or with ECANCELED.
 ///
 /// IORING_OP_TIMEOUT, Linux 5.4; costs no kernel worker. A negative duration is over at once.
-class timeout final : public detail::operation_of<void> {
+class ZC_API timeout final : public detail::operation_of<void> {
  public:
   explicit timeout(std::chrono::nanoseconds duration) noexcept;
 

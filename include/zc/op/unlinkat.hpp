@@ -1,5 +1,6 @@
 #pragma once
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -8,7 +9,7 @@ namespace zc::op {
 ///
 /// IORING_OP_UNLINKAT, Linux 5.11; runs on a kernel worker. The path must live until the op
 /// resumes.
-class unlinkat final : public detail::operation_of<void> {
+class ZC_API unlinkat final : public detail::operation_of<void> {
  public:
   unlinkat(int directory, const char* path, int flags = 0) noexcept
       : path_(path), directory_(directory), flags_(flags) {}

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "zc/detail/export.hpp"
 #include "zc/detail/operation.hpp"
 
 namespace zc::op {
@@ -14,7 +15,7 @@ namespace zc::op {
 /// IORING_OP_WRITE, Linux 5.6. Room in a pipe or socket is waited for, whether or not it is in
 /// blocking mode. The buffer must live until the op resumes. An offset of -1 uses and advances the
 /// file position, and is the only choice for what cannot seek. No SIGPIPE: a dead reader is EPIPE.
-class write final : public detail::operation_of<std::size_t> {
+class ZC_API write final : public detail::operation_of<std::size_t> {
  public:
   write(int fd, const void* buffer, std::size_t nbytes, std::int64_t offset = -1) noexcept
       : buffer_(buffer), nbytes_(nbytes), offset_(offset), fd_(fd) {}
