@@ -195,6 +195,19 @@ zc::fd open_file(const std::filesystem::path& path, int flags, unsigned mode) {
   return zc::fd(checked(::open(path.c_str(), flags | O_CLOEXEC, mode), path.c_str()));
 }
 
+bool may_mount() {
+  try {
+    const small_filesystem here(4096);
+    return true;
+  } catch (const std::system_error& refused) {
+    if (refused.code() == std::errc::operation_not_permitted ||
+        refused.code() == std::errc::permission_denied) {
+      return false;
+    }
+    throw;
+  }
+}
+
 small_filesystem::small_filesystem(std::size_t bytes) {
   checked(
       ::mount("zc-test", at_.path().c_str(), "tmpfs", 0, ("size=" + std::to_string(bytes)).c_str()),

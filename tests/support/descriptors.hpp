@@ -75,7 +75,10 @@ class temporary_directory {
 /// open(2), throwing std::system_error.
 zc::fd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0600);
 
-/// A file system in memory with room for `bytes`, mounted for the object's life (needs root).
+/// Whether this process may mount: root, and not in a container that forbids it.
+bool may_mount();
+
+/// A file system in memory with room for `bytes`, mounted for the object's life (see may_mount()).
 class small_filesystem {
  public:
   explicit small_filesystem(std::size_t bytes);

@@ -256,13 +256,17 @@ TEST_CASE("splice_paths: what a target had is gone, unless it is not to be trunc
 
 TEST_CASE("splice_paths: what is there is overwritten without /proc too, as in a chroot(2)") {
   const int status = support::in_child([] {
-    if (::unshare(CLONE_NEWNS) < 0) return 0;  // needs root
-    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return 1;
+    if (::unshare(CLONE_NEWNS) < 0) return 77;  // needs root, and may be refused even so
+    if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return 77;
     const tree files(1);
     write_file(files.job(0).out, std::string(5000, 'x'));
     if (::mount("none", "/proc", "tmpfs", 0, nullptr) < 0) return 1;
     return run_one(files.job(0)).moved == 1000 && files.arrived(0) ? 0 : 2;
   });
+  if (support::exited_with(status, 77)) {
+    MESSAGE("skipped: mounts are refused here");
+    return;
+  }
   CHECK(support::exited_with(status, 0));
 }
 
