@@ -26,6 +26,7 @@ int run_program(int argc, char** argv, const std::string& about,
   CLI11_PARSE(app, argc, argv);
   if (given.quick) given.rounds = std::min(given.rounds, 2U);
   ::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
   cores();  // asks what is allowed before anything is pinned
   try {
     work(given);

@@ -1,8 +1,10 @@
 #include "data_file.hpp"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +23,16 @@ constexpr std::size_t piece_bytes = 256 * 1024;
 
 std::uint64_t word_at(std::uint64_t offset) {
   return (offset / sizeof(std::uint64_t) + 1) * 0x9E3779B97F4A7C15U;
+}
+
+void write_pattern(int file, std::uint64_t size) {
+  std::vector<std::byte> piece(std::min<std::uint64_t>(piece_bytes, size));
+  for (std::uint64_t at = 0; at < size;) {
+    const std::size_t count = std::min<std::uint64_t>(piece.size(), size - at);
+    fill_pattern(std::span(piece).first(count), at);
+    write_all(file, std::span(piece).first(count));
+    at += count;
+  }
 }
 
 }  // namespace
@@ -45,13 +57,7 @@ bool is_pattern(std::span<const std::byte> bytes, std::uint64_t offset) {
 void write_file(const std::string& path, std::uint64_t size) {
   const zc::fd file(
       require(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), path.c_str()));
-  std::vector<std::byte> piece(std::min<std::uint64_t>(piece_bytes, size));
-  for (std::uint64_t at = 0; at < size;) {
-    const std::size_t count = std::min<std::uint64_t>(piece.size(), size - at);
-    fill_pattern(std::span(piece).first(count), at);
-    write_all(file.get(), std::span(piece).first(count));
-    at += count;
-  }
+  write_pattern(file.get(), size);
 }
 
 zc::fd make_file(const std::string& directory, std::uint64_t size) {
@@ -66,6 +72,35 @@ zc::fd make_file(const std::string& directory, std::uint64_t size) {
   make_hot(file.get(), 0, size);
   require_equal(resident_bytes(file.get()), size, "bytes of a hot file in the page cache");
   return file;
+}
+
+zc::fd make_memory_file(std::uint64_t size) {
+  zc::fd file(require(::memfd_create("zc-bench", MFD_CLOEXEC), "memfd_create"));
+  write_pattern(file.get(), size);
+  return file;
+}
+
+std::string filesystem_of(int fd) {
+  struct statfs about {};
+  require(::fstatfs(fd, &about), "fstatfs");
+  switch (static_cast<unsigned long>(about.f_type)) {
+    case EXT4_SUPER_MAGIC:
+      return "ext4";
+    case TMPFS_MAGIC:
+      return "tmpfs";
+    case XFS_SUPER_MAGIC:
+      return "XFS";
+    case BTRFS_SUPER_MAGIC:
+      return "btrfs";
+    case OVERLAYFS_SUPER_MAGIC:
+      return "overlayfs";
+    case FUSE_SUPER_MAGIC:
+      return "FUSE";
+    case PROC_SUPER_MAGIC:
+      return "procfs";
+    default:
+      return "file system " + std::to_string(about.f_type);
+  }
 }
 
 void make_hot(int file, std::uint64_t begin, std::uint64_t bytes) {

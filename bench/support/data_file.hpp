@@ -19,6 +19,12 @@ bool is_pattern(std::span<const std::byte> bytes, std::uint64_t offset);
 /// and all of it in the page cache.
 zc::fd make_file(const std::string& directory, std::uint64_t size);
 
+/// The same in memory: a memfd, which is tmpfs's.
+zc::fd make_memory_file(std::uint64_t size);
+
+/// What statfs(2) says that the descriptor's file system is: "ext4", "tmpfs", or a number.
+std::string filesystem_of(int fd);
+
 /// Writes `size` bytes of the pattern to `path`.
 void write_file(const std::string& path, std::uint64_t size);
 

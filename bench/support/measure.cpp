@@ -84,6 +84,13 @@ void pin_to(unsigned core) {
 
 unsigned cores() { return static_cast<unsigned>(allowed_cores().size()); }
 
+void raise_descriptor_limit() {
+  rlimit limit{};
+  require(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
+  limit.rlim_cur = limit.rlim_max;
+  require(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+}
+
 stopwatch::stopwatch()
     : since_(std::chrono::steady_clock::now()), cpu_seconds_(cpu_seconds_of(RUSAGE_SELF)) {}
 

@@ -17,6 +17,9 @@ void pin_to(unsigned core);
 /// How many cores this process may use.
 unsigned cores();
 
+/// Lets this process have as many descriptors as it may: thousands of connections want them.
+void raise_descriptor_limit();
+
 struct cost {
   double seconds = 0;
   double cpu_seconds = 0;  // of all threads of this process, the ring's workers included

@@ -1,6 +1,7 @@
 #include "table.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -47,8 +48,11 @@ double median(std::vector<double> of) {
   return *middle;
 }
 
-table::table(std::string name, std::string title, std::vector<column> columns)
-    : name_(std::move(name)), title_(std::move(title)), columns_(std::move(columns)) {}
+table::table(std::string name, std::string title, std::vector<column> columns, bool geometric_mean)
+    : name_(std::move(name)),
+      title_(std::move(title)),
+      columns_(std::move(columns)),
+      geometric_mean_(geometric_mean) {}
 
 void table::add(const std::string& row_name, kind what, std::size_t at_column, double value) {
   auto at = std::find_if(rows_.begin(), rows_.end(),
@@ -88,6 +92,40 @@ table::cell table::ratios(const row& of, std::size_t at_column) const {
   return found;
 }
 
+table::cell table::mean_ratios(const row& of) const {
+  cell logarithms;
+  for (std::size_t index = 0; index < columns_.size(); ++index) {
+    const cell here = ratios(of, index);
+    if (index == 0) logarithms.resize(here.size());
+    logarithms.resize(std::min(logarithms.size(), here.size()));
+    for (std::size_t round = 0; round < logarithms.size(); ++round) {
+      logarithms[round] += std::log(here[round]);
+    }
+  }
+  for (double& each : logarithms) each = std::exp(each / static_cast<double>(columns_.size()));
+  return logarithms;
+}
+
+const table::row& table::find(const std::string& row_name) const {
+  const auto at = std::find_if(rows_.begin(), rows_.end(),
+                               [&](const row& each) { return each.name == row_name; });
+  if (at == rows_.end()) throw std::logic_error("no row " + row_name);
+  return *at;
+}
+
+bool table::has(const std::string& row_name) const {
+  return std::any_of(rows_.begin(), rows_.end(),
+                     [&](const row& each) { return each.name == row_name; });
+}
+
+std::vector<double> table::ratios(const std::string& row_name, std::size_t at_column) const {
+  return ratios(find(row_name), at_column);
+}
+
+std::vector<double> table::mean_ratios(const std::string& row_name) const {
+  return mean_ratios(find(row_name));
+}
+
 std::string table::show(const cell& of, int decimals) const {
   if (of.empty()) return "";
   const auto [least, most] = std::minmax_element(of.begin(), of.end());
@@ -98,8 +136,10 @@ std::string table::show(const cell& of, int decimals) const {
 std::string table::markdown() const {
   std::string text = "### " + title_ + "\n\n|  |";
   for (const column& each : columns_) text += " " + each.name + " |";
+  if (geometric_mean_) text += " geometric mean |";
   text += "\n|---|";
   for (std::size_t at = 0; at < columns_.size(); ++at) text += "---|";
+  if (geometric_mean_) text += "---|";
   text += "\n";
   for (std::size_t at = 0; at < rows_.size(); ++at) {
     text += "| " + rows_[at].name + " |";
@@ -109,7 +149,7 @@ std::string table::markdown() const {
       // Not by operator+: GCC 12 warns of an overlap that cannot be.
       text.append(best ? " **" : " ").append(shown).append(best ? "** |" : " |");
     }
-    text += "\n";
+    text += geometric_mean_ ? " |\n" : "\n";
   }
   for (const row& each : rows_) {
     if (each.what != kind::zc) continue;
@@ -117,6 +157,7 @@ std::string table::markdown() const {
     for (std::size_t index = 0; index < columns_.size(); ++index) {
       text.append(" ").append(show(ratios(each, index), 2)).append(" |");
     }
+    if (geometric_mean_) text.append(" ").append(show(mean_ratios(each), 2)).append(" |");
     text += "\n";
   }
   return text;
@@ -132,6 +173,9 @@ std::string table::json() const {
     for (std::size_t index = 0; index < columns_.size(); ++index) {
       out["cells"].push_back(as_json(each.cells[index]));
       if (each.what != kind::baseline) out["ratios"].push_back(as_json(ratios(each, index)));
+    }
+    if (geometric_mean_ && each.what != kind::baseline) {
+      out["mean_ratio"] = as_json(mean_ratios(each));
     }
     root["rows"].push_back(std::move(out));
   }

@@ -18,8 +18,10 @@ class table {
     int decimals = 2;
   };
 
-  /// `name` is one word, for files; `title` a heading.
-  table(std::string name, std::string title, std::vector<column> columns);
+  /// `name` is one word, for files; `title` a heading. `geometric_mean`: the ratios have a last
+  /// column, their geometric mean over the others.
+  table(std::string name, std::string title, std::vector<column> columns,
+        bool geometric_mean = false);
 
   /// One round's number. Rows appear in the order in which they were first named.
   void add(const std::string& row, kind what, std::size_t column, double value);
@@ -30,6 +32,13 @@ class table {
 
   /// The same as JSON, with every number.
   std::string json() const;
+
+  bool has(const std::string& row_name) const;
+
+  /// How a row compares with the best baseline of a column, and their geometric mean over all
+  /// columns, each round by round.
+  std::vector<double> ratios(const std::string& row_name, std::size_t at_column) const;
+  std::vector<double> mean_ratios(const std::string& row_name) const;
 
   const std::string& name() const { return name_; }
 
@@ -43,11 +52,14 @@ class table {
 
   std::optional<std::size_t> best_baseline(std::size_t column) const;
   cell ratios(const row& of, std::size_t column) const;
+  cell mean_ratios(const row& of) const;
+  const row& find(const std::string& row_name) const;
   std::string show(const cell& of, int decimals) const;
 
   std::string name_;
   std::string title_;
   std::vector<column> columns_;
+  bool geometric_mean_;
   std::vector<row> rows_;
 };
 
