@@ -1,16 +1,16 @@
-// P2: hot files of five sizes to 64 TCP connections, from one thread.
+// P2: hot files of five sizes to 1 to 4000 TCP connections, from one thread.
 //
-//   bench-small-files --rounds 7
+//   bench-send-files --rounds 7
+//   bench-send-files --from disk --shape asked --connections 1000 --kib 64 --only known --only full
 //
-// Each client asks with a small request, reads the whole file, and asks again. The server is a
-// process on one core, the clients are one on another. Prints the server's CPU time per file: how
+// Either back to back on each connection, as in a tree that is sent over few connections, or one
+// for each byte of the receiver's, as in answers to requests. The sender is a process on one core,
+// the receiver one on another, which copies what comes. Prints the sender's CPU time per file: how
 // many files a second there are depends on who is faster, CPU per file does not.
 
-#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <vector>
 
@@ -18,6 +18,7 @@
 #include "support/arguments.hpp"
 #include "support/data_file.hpp"
 #include "support/measure.hpp"
+#include "support/receiver.hpp"
 #include "support/require.hpp"
 #include "support/rounds.hpp"
 #include "support/sink.hpp"
@@ -26,197 +27,243 @@
 
 namespace {
 
+using baseline::serving;
 using bench::kind;
 
-constexpr unsigned connections = 64;
-using request = std::array<std::byte, baseline::request_bytes>;
+constexpr std::size_t different_files = 256;
 
-struct load {
-  int file = -1;
-  std::size_t file_bytes = 0;
-  std::uint64_t files = 0;  // how many are asked for, all connections together
-};
-
-struct client {
-  zc::fd socket;
-  std::size_t got = 0;  // of the file it waits for
-};
-
-/// The clients: one thread that asks for `files` files, reads them, and hangs up.
-class client_process {
- public:
-  client_process(std::vector<client> all, const load& what, bool check)
-      : all_(std::move(all)), what_(what), check_(check), buffer_(256 * 1024) {}
-
-  void run() {
-    const zc::fd epoll(bench::require(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1"));
-    for (std::size_t index = 0; index < all_.size(); ++index) {
-      epoll_event wanted{.events = EPOLLIN, .data = {.u64 = index}};
-      const int socket = all_[index].socket.get();
-      bench::require(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, socket, &wanted), "epoll_ctl");
-      ask(all_[index]);
-    }
-    std::array<epoll_event, connections> events;
-    while (arrived_ < what_.files) {
-      const int count =
-          bench::require(::epoll_wait(epoll.get(), events.data(), events.size(), -1), "epoll_wait");
-      for (int at = 0; at < count; ++at) take(all_[events[static_cast<std::size_t>(at)].data.u64]);
-    }
-  }
-
- private:
-  void ask(client& who) {
-    if (asked_ == what_.files) return;
-    ++asked_;
-    const request wanted{};
-    bench::require(::send(who.socket.get(), wanted.data(), wanted.size(), 0), "send");
-  }
-
-  void take(client& who) {
-    const auto got = static_cast<std::size_t>(
-        bench::require(::recv(who.socket.get(), buffer_.data(), buffer_.size(), 0), "recv"));
-    if (got == 0) throw std::runtime_error("the server hung up");
-    if (check_ && !bench::is_pattern(std::span(buffer_).first(got), who.got)) {
-      throw std::runtime_error("wrong bytes arrived");
-    }
-    who.got += got;
-    if (who.got > what_.file_bytes) throw std::runtime_error("more bytes than asked for");
-    if (who.got < what_.file_bytes) return;
-    who.got = 0;
-    ++arrived_;
-    ask(who);
-  }
-
-  std::vector<client> all_;
-  load what_;
-  bool check_;
-  std::vector<std::byte> buffer_;
-  std::uint64_t asked_ = 0;
-  std::uint64_t arrived_ = 0;
-};
-
-zc::task<> serve_client(int socket, load what, zc::route by) {
-  request wanted{};
-  while ((co_await zc::op::recv(socket, wanted)).value() > 0) {
-    co_await zc::splice(what.file, socket, {.nbytes = what.file_bytes, .route = by});
+/// Two ints for each transfer: zc has never seen them.
+zc::task<> send_to(int socket, std::size_t index, const serving& what, zc::route by) {
+  std::byte request{};
+  for (std::uint64_t sent = 0; sent < what.each; ++sent) {
+    if (what.asked) (co_await zc::op::recv(socket, std::span(&request, 1))).value();
+    const auto begin = static_cast<std::int64_t>(what.begin_of(index, sent));
+    co_await zc::splice(what.file, socket,
+                        {.offset = begin, .nbytes = what.file_bytes, .route = by});
   }
 }
 
 /// Knows its descriptors, as those by hand do.
-zc::task<> serve_known_client(int socket, zc::known_source file, std::size_t file_bytes) {
+zc::task<> send_to_known(int socket, std::size_t index, const serving& what,
+                         const zc::known_source& file) {
   const zc::known_target client(socket);
-  request wanted{};
-  while ((co_await zc::op::recv(socket, wanted)).value() > 0) {
-    co_await zc::splice(file, client, {.nbytes = file_bytes});
+  std::byte request{};
+  for (std::uint64_t sent = 0; sent < what.each; ++sent) {
+    if (what.asked) (co_await zc::op::recv(socket, std::span(&request, 1))).value();
+    const auto begin = static_cast<std::int64_t>(what.begin_of(index, sent));
+    co_await zc::splice(file, client, {.offset = begin, .nbytes = what.file_bytes});
   }
 }
 
-zc::task<> serve_all_known(const baseline::serving& what) {
+zc::task<> send_all(const serving& what, zc::route by) {
+  zc::scope clients;
+  for (std::size_t index = 0; index < what.sockets.size(); ++index) {
+    clients.spawn(send_to(what.sockets[index], index, what, by));
+  }
+  co_await clients.join();
+}
+
+zc::task<> send_all_known(const serving& what) {
   const zc::known_source file(what.file);
   zc::scope clients;
-  for (const int socket : what.sockets) {
-    clients.spawn(serve_known_client(socket, file, what.file_bytes));
+  for (std::size_t index = 0; index < what.sockets.size(); ++index) {
+    clients.spawn(send_to_known(what.sockets[index], index, what, file));
   }
   co_await clients.join();
 }
 
-zc::task<> serve_all(const baseline::serving& what, zc::route by) {
-  zc::scope clients;
-  for (const int socket : what.sockets) {
-    clients.spawn(serve_client(socket, {what.file, what.file_bytes, 0}, by));
-  }
-  co_await clients.join();
+using sender = std::function<void(const serving&)>;
+
+sender zc_sender(zc::route by) {
+  return [by](const serving& what) { zc::run(send_all(what, by)); };
 }
 
-using server = std::function<void(const baseline::serving&)>;
+void send_known(const serving& what) { zc::run(send_all_known(what)); }
 
-server zc_server(zc::route by) {
-  return [by](const baseline::serving& what) { zc::run(serve_all(what, by)); };
-}
-
-void serve_known(const baseline::serving& what) { zc::run(serve_all_known(what)); }
-
-struct measured {
-  double cpu_microseconds = 0;  // the server's, per file
-  double files_a_second = 0;
-};
-
-measured measure(const load& what, const server& serve, bool nonblocking, bool check) {
-  return bench::in_child([&]() -> measured {
+/// The sender's CPU time per file in microseconds.
+double measure(serving what, std::size_t connections, const sender& send, bool nonblocking,
+               bool check) {
+  if (check) what.each = std::max<std::uint64_t>(what.each / 16, 2);
+  return bench::in_child([&]() -> double {
     bench::pin_to(0);
-    const zc::fd listener = bench::listen_on_loopback(connections);
-    std::vector<client> ends;
-    std::vector<zc::fd> ours;
-    std::vector<int> sockets;
-    for (unsigned count = 0; count < connections; ++count) {
-      ends.push_back({bench::connect_to(listener.get()), 0});
-      const int accepted = ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC);
-      ours.emplace_back(bench::require(accepted, "accept4"));
-      bench::set_nonblocking(ours.back().get(), nonblocking);
-      sockets.push_back(ours.back().get());
-    }
-    bench::helper_process clients(1, [&] { client_process(std::move(ends), what, check).run(); });
-    ends.clear();
+    const auto begin_of = [&](std::size_t index, std::uint64_t received) {
+      return what.begin_of(index, received);
+    };
+    bench::receiver peer(1, {.connections = connections,
+                             .file_bytes = what.file_bytes,
+                             .each = what.each,
+                             .asked = what.asked,
+                             .check = check ? what.file : -1,
+                             .begin_of = begin_of});
+    const std::vector<int> sockets = peer.sockets();
+    for (const int socket : sockets) bench::set_nonblocking(socket, nonblocking);
+    what.sockets = sockets;
     const bench::stopwatch since;
-    serve({what.file, what.file_bytes, sockets});
+    send(what);
     const bench::cost spent = since.read();
-    clients.join();
-    const auto files = static_cast<double>(what.files);
-    return {spent.cpu_seconds * 1e6 / files, files / spent.seconds};
+    peer.finish();
+    return spent.cpu_seconds * 1e6 / static_cast<double>(what.each * connections);
   });
 }
 
-std::vector<bench::contender<measured>> contenders(const load& what) {
-  std::vector<bench::contender<measured>> all;
-  const auto add = [&](const char* name, kind is, const server& serve, bool nonblocking = true) {
-    all.push_back({name, is, [=](bool check) { return measure(what, serve, nonblocking, check); }});
+struct options {
+  std::vector<unsigned> kib{4, 16, 64, 256, 1024};
+  std::vector<unsigned> connections{1, 8, 64, 1000, 4000};
+  std::vector<std::string> shapes{"back", "asked"};
+  std::vector<std::string> from{"disk", "memory"};
+  std::vector<std::string> only;
+  bool forced = false;
+};
+
+/// One table: all sizes, by one number of connections, in one shape, from one file system.
+struct scenario {
+  std::size_t connections = 0;
+  bool asked = false;
+  bool disk = false;
+};
+
+using contender = bench::contender<double>;
+
+std::vector<contender> contenders(const serving& what, const scenario& of, const options& chosen) {
+  std::vector<contender> all;
+  const auto add = [&](const char* name, kind is, const sender& send, bool nonblocking = true) {
+    const auto named = [&](const std::string& part) {
+      return std::string(name).find(part) != std::string::npos;
+    };
+    if (!chosen.only.empty() && std::none_of(chosen.only.begin(), chosen.only.end(), named)) return;
+    all.push_back({name, is, [=, connections = of.connections](bool check) {
+                     return measure(what, connections, send, nonblocking, check);
+                   }});
   };
-  add("epoll, sendfile", kind::baseline, baseline::serve_epoll_sendfile);
-  add("epoll, read and send", kind::baseline, baseline::serve_epoll_read_write);
-  add("ring to wait, sendfile", kind::baseline, baseline::serve_ring_poll_sendfile);
-  add("ring to wait, splice", kind::baseline, baseline::serve_ring_poll_splice);
-  add("OP_SPLICE, linked pairs", kind::baseline, baseline::serve_ring_splice, false);
-  add("READ_FIXED, SEND", kind::baseline, baseline::serve_ring_read_send);
-  add("zc", kind::zc, zc_server(zc::route::automatic));
-  add("zc, known ends", kind::zc, serve_known);
-  add("zc, sockets in blocking mode", kind::zc, zc_server(zc::route::automatic), false);
-  add("zc, direct", kind::zc_forced, zc_server(zc::route::direct));
-  add("zc, ring", kind::zc_forced, zc_server(zc::route::ring));
-  add("zc, copy", kind::zc_forced, zc_server(zc::route::copy));
+  add("until full, epoll, sendfile", kind::baseline, baseline::serve_until_full_sendfile);
+  add("until full, epoll, read and send", kind::baseline, baseline::serve_until_full_read_and_send);
+  add("until full, epoll, splice", kind::baseline, baseline::serve_until_full_splice);
+  add("until full, ring to wait, sendfile", kind::baseline, baseline::serve_until_full_ring);
+  add("in turn, epoll, sendfile", kind::baseline, baseline::serve_turns_epoll_sendfile);
+  add("in turn, epoll, read and send", kind::baseline, baseline::serve_turns_epoll_read_and_send);
+  add("in turn, ring to wait, sendfile", kind::baseline, baseline::serve_turns_ring_sendfile);
+  add("in turn, ring to wait, splice", kind::baseline, baseline::serve_turns_ring_poll_and_splice);
+  // A pipe or a buffer for each connection: nobody does that for thousands.
+  if (of.connections <= 64) {
+    add("in turn, OP_SPLICE, linked pairs", kind::baseline, baseline::serve_turns_ring_splice,
+        false);
+    add("in turn, READ_FIXED, SEND", kind::baseline, baseline::serve_turns_ring_read_and_send);
+  }
+  add("zc, known ends", kind::zc, send_known);
+  add("zc, two ints", kind::zc, zc_sender(zc::route::automatic));
+  if (!chosen.forced) return all;
+  add("zc, sockets in blocking mode", kind::zc, zc_sender(zc::route::automatic), false);
+  add("zc, direct", kind::zc_forced, zc_sender(zc::route::direct));
+  add("zc, ring", kind::zc_forced, zc_sender(zc::route::ring));
+  add("zc, copy", kind::zc_forced, zc_sender(zc::route::copy));
   return all;
 }
 
-/// About as much work at every size.
-std::uint64_t files_for(std::size_t file_bytes, bool quick) {
-  const std::uint64_t files = std::clamp<std::uint64_t>((1U << 30) / file_bytes, 800, 30000);
-  return quick ? std::max<std::uint64_t>(files / 20, 4 * connections) : files;
+/// About as much work at every size: some 0.2 s, where there are not thousands of connections. A
+/// file that is asked for costs the switch to the receiver and back.
+std::uint64_t files_each(std::size_t file_bytes, const scenario& of, bool quick) {
+  const std::uint64_t most = of.asked ? 24 * 1024 : 96 * 1024;
+  const std::uint64_t all = std::clamp<std::uint64_t>((1U << 30) / file_bytes, 1024, most);
+  return std::max<std::uint64_t>(
+      (quick ? all / 20 : all) / std::max<std::size_t>(of.connections, 8), 2);
+}
+
+std::vector<bench::table::column> columns_for(const std::vector<unsigned>& kib) {
+  std::vector<bench::table::column> columns;
+  for (const unsigned each : kib) columns.push_back({std::to_string(each) + " KiB", true, 2});
+  return columns;
+}
+
+zc::fd make_files(const bench::arguments& given, const scenario& of, std::size_t file_bytes) {
+  const std::size_t all = different_files * file_bytes;
+  return of.disk ? bench::make_file(given.directory, all) : bench::make_memory_file(all);
+}
+
+std::string name_of(const scenario& of, const bench::arguments& given) {
+  const zc::fd any = of.disk ? bench::make_file(given.directory, 1) : bench::make_memory_file(1);
+  return bench::filesystem_of(any.get()) +
+         (of.asked ? ", asked for one by one, " : ", back to back, ") +
+         std::to_string(of.connections);
+}
+
+bench::table measure_scenario(const scenario& of, const options& chosen,
+                              const bench::arguments& given) {
+  const std::string name = name_of(of, given);
+  bench::table cpu("send-files: " + name,
+                   "P2: " + name + " connections, sender's CPU \u00b5s per file",
+                   columns_for(chosen.kib), true);
+  for (std::size_t column = 0; column < chosen.kib.size(); ++column) {
+    const std::size_t bytes = chosen.kib[column] * std::size_t{1024};
+    const zc::fd files = make_files(given, of, bytes);
+    const serving what{.file = files.get(),
+                       .file_bytes = bytes,
+                       .files = different_files,
+                       .sockets = {},
+                       .each = files_each(bytes, of, given.quick),
+                       .asked = of.asked};
+    bench::take_turns(given.rounds, contenders(what, of, chosen),
+                      [&](const contender& who, double microseconds) {
+                        cpu.add(who.name, who.what, column, microseconds);
+                      });
+  }
+  return cpu;
+}
+
+/// The ratios of one of zc's rows in all scenarios.
+bench::table summary_of(const std::string& row, const std::vector<bench::table>& all,
+                        const options& chosen) {
+  auto columns = columns_for(chosen.kib);
+  columns.push_back({"geometric mean", true, 2});
+  bench::table ratios("send-files-" + row.substr(row.find_last_of(' ') + 1),
+                      "P2: sender's CPU, " + row + " / the best by hand", columns);
+  for (const bench::table& each : all) {
+    const std::string scenario = each.name().substr(each.name().find(' ') + 1);
+    const auto keep = [&](std::size_t column, const std::vector<double>& samples) {
+      for (const double ratio : samples) ratios.add(scenario, kind::zc_forced, column, ratio);
+    };
+    for (std::size_t column = 0; column < chosen.kib.size(); ++column) {
+      keep(column, each.ratios(row, column));
+    }
+    keep(chosen.kib.size(), each.mean_ratios(row));
+  }
+  return ratios;
+}
+
+void measure_all(const options& chosen, const bench::arguments& given) {
+  std::vector<bench::table> all;
+  for (const std::string& from : chosen.from) {
+    for (const std::string& shape : chosen.shapes) {
+      for (const unsigned connections : chosen.connections) {
+        all.push_back(
+            measure_scenario({connections, shape == "asked", from == "disk"}, chosen, given));
+      }
+    }
+  }
+  std::vector<bench::table> summaries;
+  if (all.size() > 1) {
+    for (const char* const row : {"zc, known ends", "zc, two ints"}) {
+      if (all.front().has(row)) summaries.push_back(summary_of(row, all, chosen));
+    }
+  }
+  all.insert(all.begin(), summaries.begin(), summaries.end());
+  bench::publish(all, given.rounds, given.json);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<unsigned> sizes{4, 16, 64, 256, 1024};
+  options chosen;
   return bench::run_program(
-      argc, argv, "Hot files of several sizes to 64 TCP connections, by zc and by hand.",
-      [&](CLI::App& app) { app.add_option("--kib", sizes, "sizes of the files in KiB"); },
-      [&](const bench::arguments& given) {
-        std::vector<bench::table::column> columns;
-        for (const unsigned kib : sizes) columns.push_back({std::to_string(kib) + " KiB", true, 2});
-        bench::table cpu("small-files",
-                         "P2: hot files to 64 TCP connections, server's CPU \u00b5s per file",
-                         columns);
-        for (auto& each : columns) each.less_is_better = false, each.decimals = 0;
-        bench::table rate("small-files-rate", "P2: the same, files a second", columns);
-        for (std::size_t column = 0; column < sizes.size(); ++column) {
-          const std::size_t bytes = sizes[column] * 1024;
-          const zc::fd file = bench::make_file(given.directory, bytes);
-          const load what{file.get(), bytes, files_for(bytes, given.quick)};
-          bench::take_turns(given.rounds, contenders(what),
-                            [&](const auto& who, const measured& found) {
-                              cpu.add(who.name, who.what, column, found.cpu_microseconds);
-                              rate.add(who.name, who.what, column, found.files_a_second);
-                            });
-        }
-        bench::publish({cpu, rate}, given.rounds, given.json);
-      });
+      argc, argv, "Hot files of several sizes to TCP connections, by zc and by hand.",
+      [&](CLI::App& app) {
+        app.add_option("--kib", chosen.kib, "sizes of the files in KiB");
+        app.add_option("--connections", chosen.connections, "how many");
+        app.add_option("--shape", chosen.shapes, "back: back to back; asked: by a byte for each")
+            ->check(CLI::IsMember({"back", "asked"}));
+        app.add_option("--from", chosen.from, "disk: in --dir; memory: a memfd")
+            ->check(CLI::IsMember({"disk", "memory"}));
+        app.add_option("--only", chosen.only, "only rows whose name has one of these in it");
+        app.add_flag("--forced", chosen.forced, "forced routes and blocking sockets too");
+      },
+      [&](const bench::arguments& given) { measure_all(chosen, given); });
 }

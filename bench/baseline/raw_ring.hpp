@@ -3,6 +3,7 @@
 #include <liburing.h>
 
 #include <cstdint>
+#include <type_traits>
 
 #include "support/require.hpp"
 
@@ -33,7 +34,7 @@ class raw_ring {
   }
 
   /// Submits, and waits for a completion if told to. Hands every completion to
-  /// `take(user_data, result)`.
+  /// `take(user_data, result)`, or to `take(user_data, result, flags)`.
   template <class Take>
   void turn(bool wait, const Take& take) {
     bench::require_ring(
@@ -43,7 +44,11 @@ class raw_ring {
     unsigned head = 0;
     unsigned count = 0;
     io_uring_for_each_cqe(&ring_, head, done) {
-      take(done->user_data, done->res);
+      if constexpr (std::is_invocable_v<const Take&, std::uint64_t, int, unsigned>) {
+        take(done->user_data, done->res, done->flags);
+      } else {
+        take(done->user_data, done->res);
+      }
       ++count;
     }
     io_uring_cq_advance(&ring_, count);

@@ -4,17 +4,21 @@
 
 #include <algorithm>
 
-#include "step.hpp"
+#include "connection.hpp"
 
 namespace baseline {
 
-/// The next piece of an answer by sendfile(2).
-inline outcome send_by_sendfile(connection& to, const serving& what) {
-  // Of 64, 128, 256 and 1024 KiB the cheapest for a file of 1 MiB, and no worse for smaller ones.
-  constexpr std::size_t turn_bytes = 64 * 1024;
-  off_t at = static_cast<off_t>(to.sent);
-  const std::size_t piece = std::min(what.file_bytes - to.sent, turn_bytes);
-  return after_send(to, what.file_bytes, ::sendfile(to.socket, what.file, &at, piece), "sendfile");
+/// Up to `most_bytes` of an answer by sendfile(2).
+inline outcome send_by_sendfile(connection& to, const serving& what, std::size_t most_bytes) {
+  off_t at = position(to, what);
+  const std::size_t piece = std::min(what.file_bytes - to.sent, most_bytes);
+  return after_send(to, what, ::sendfile(to.socket, what.file, &at, piece), "sendfile");
+}
+
+/// One piece of those in turn. Of 64, 128, 256 and 1024 KiB the cheapest for a file of 1 MiB, and
+/// no worse for smaller ones.
+inline outcome send_turn_by_sendfile(connection& to, const serving& what) {
+  return send_by_sendfile(to, what, 64 * 1024);
 }
 
 }  // namespace baseline

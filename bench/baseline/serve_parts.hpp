@@ -1,13 +1,15 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
-
-#include "serve.hpp"
 
 /// Servers by hand, without zc, that answer with the part of a file that was asked for. They return
 /// when all clients have gone.
 namespace baseline {
+
+/// A request is this long. A client sends the next one when it has the answer.
+inline constexpr std::size_t request_bytes = 16;
 
 struct part_request {
   std::uint32_t file;  // index

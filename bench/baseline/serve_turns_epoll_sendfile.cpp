@@ -1,13 +1,13 @@
-// What most servers do: epoll(7) and sendfile(2).
+// What most servers do: epoll(7) and sendfile(2), a piece for each connection in turn.
 
 #include "epoll_server.hpp"
 #include "sendfile_step.hpp"
-#include "serve.hpp"
 
 namespace baseline {
 
-void serve_epoll_sendfile(const serving& what) {
-  serve_with_epoll(what.sockets, [&](connection& to) { return send_by_sendfile(to, what); });
+void serve_turns_epoll_sendfile(const serving& what) {
+  serve_with_epoll(connections_of(what),
+                   [&](connection& to) { return send_turn_by_sendfile(to, what); });
 }
 
 }  // namespace baseline
