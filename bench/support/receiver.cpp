@@ -1,44 +1,19 @@
 #include "receiver.hpp"
 
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <span>
 
-#include "data_file.hpp"
+#include "mapped_file.hpp"
 #include "require.hpp"
 #include "sink.hpp"
 
 namespace bench {
 
 namespace {
-
-/// The bytes of a file, in place.
-class file_bytes {
- public:
-  explicit file_bytes(int file) : size_(size_of(file)) {
-    begin_ = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file, 0);
-    if (begin_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "mmap");
-  }
-  file_bytes(const file_bytes&) = delete;
-  file_bytes& operator=(const file_bytes&) = delete;
-  ~file_bytes() { ::munmap(begin_, size_); }
-
-  bool has(std::span<const std::byte> bytes, std::uint64_t offset) const {
-    return offset + bytes.size() <= size_ &&
-           std::memcmp(static_cast<const std::byte*>(begin_) + offset, bytes.data(),
-                       bytes.size()) == 0;
-  }
-
- private:
-  std::size_t size_;
-  void* begin_;
-};
 
 struct stream {
   zc::fd socket;
@@ -104,7 +79,7 @@ class receiving {
 
   const expected_files& what_;
   std::vector<stream> all_;
-  std::optional<file_bytes> wanted_;
+  std::optional<mapped_file> wanted_;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(256 * 1024);
 };
 
@@ -119,14 +94,7 @@ receiver::receiver(unsigned core, const expected_files& what) {
     }
     receiving(std::move(sockets), what).run();
   });
-  // If the other process has failed, nobody connects any more.
-  const timeval patience{.tv_sec = 60, .tv_usec = 0};
-  require(::setsockopt(listener.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience),
-          "SO_RCVTIMEO");
-  for (std::size_t count = 0; count < what.connections; ++count) {
-    sockets_.emplace_back(
-        require(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC), "accept4"));
-  }
+  sockets_ = accept_all(listener.get(), what.connections);
 }
 
 std::vector<int> receiver::sockets() const {

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <array>
@@ -114,6 +115,18 @@ zc::fd connect_to(int listener) {
   const int on = 1;
   require(::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "setsockopt");
   return socket;
+}
+
+std::vector<zc::fd> accept_all(int listener, std::size_t count) {
+  // If the other process has failed, nobody connects any more.
+  const timeval patience{.tv_sec = 60, .tv_usec = 0};
+  require(::setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience),
+          "SO_RCVTIMEO");
+  std::vector<zc::fd> all;
+  while (all.size() < count) {
+    all.emplace_back(require(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC), "accept4"));
+  }
+  return all;
 }
 
 void set_nonblocking(int fd, bool on) {

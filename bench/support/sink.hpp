@@ -37,6 +37,9 @@ zc::fd listen_on_loopback(int backlog);
 /// Connects to it.
 zc::fd connect_to(int listener);
 
+/// Accepts `count` connections from a process that makes them; throws when none comes any more.
+std::vector<zc::fd> accept_all(int listener, std::size_t count);
+
 /// Flips O_NONBLOCK.
 void set_nonblocking(int fd, bool on);
 
