@@ -94,15 +94,17 @@ table::cell table::ratios(const row& of, std::size_t at_column) const {
 
 table::cell table::mean_ratios(const row& of) const {
   cell logarithms;
+  double columns = 0;
   for (std::size_t index = 0; index < columns_.size(); ++index) {
     const cell here = ratios(of, index);
-    if (index == 0) logarithms.resize(here.size());
-    logarithms.resize(std::min(logarithms.size(), here.size()));
+    if (here.empty()) continue;  // was not measured
+    logarithms.resize(columns == 0 ? here.size() : std::min(logarithms.size(), here.size()));
     for (std::size_t round = 0; round < logarithms.size(); ++round) {
       logarithms[round] += std::log(here[round]);
     }
+    ++columns;
   }
-  for (double& each : logarithms) each = std::exp(each / static_cast<double>(columns_.size()));
+  for (double& each : logarithms) each = std::exp(each / columns);
   return logarithms;
 }
 
