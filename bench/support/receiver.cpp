@@ -24,9 +24,11 @@ struct stream {
 /// What the receiving process does.
 class receiving {
  public:
-  receiving(std::vector<zc::fd> sockets, const expected_files& what) : what_(what) {
+  receiving(std::vector<zc::fd> sockets, const expected_files& what)
+      : what_(what), request_(what.request_bytes) {
     for (zc::fd& each : sockets) all_.push_back({std::move(each)});
     if (what.check >= 0) wanted_.emplace(what.check);
+    fill_pattern(request_, 0);
   }
 
   void run() {
@@ -48,7 +50,9 @@ class receiving {
   }
 
  private:
-  static void ask(const stream& of) { require(::send(of.socket.get(), "r", 1, 0), "send"); }
+  void ask(const stream& of) const {
+    require(::send(of.socket.get(), request_.data(), request_.size(), 0), "send");
+  }
 
   /// One recv(2): no connection is emptied while others are full. False at the end of the stream.
   bool take(std::size_t index) {
@@ -72,12 +76,15 @@ class receiving {
       bytes = bytes.subspan(part.size());
       if (from.got < what_.file_bytes) break;
       from.got = 0;
-      if (++from.received < what_.each && what_.asked) ask(from);
+      const bool last = ++from.received == what_.each;
+      if (!last && what_.asked) ask(from);
+      if (last && what_.hang_up) require(::shutdown(from.socket.get(), SHUT_WR), "shutdown");
     }
     return true;
   }
 
   const expected_files& what_;
+  std::vector<std::byte> request_;
   std::vector<stream> all_;
   std::optional<mapped_file> wanted_;
   std::vector<std::byte> buffer_ = std::vector<std::byte>(256 * 1024);

@@ -14,9 +14,11 @@ namespace bench {
 struct expected_files {
   std::size_t connections = 0;
   std::size_t file_bytes = 0;
-  std::uint64_t each = 0;  // files on every connection
-  bool asked = false;      // by a byte for each, when the last one has arrived
-  int check = -1;          // a file: every byte must be as there, at its place
+  std::uint64_t each = 0;         // files on every connection
+  bool asked = false;             // by a request for each, when the last one has arrived
+  int check = -1;                 // a file: every byte must be as there, at its place
+  std::size_t request_bytes = 1;  // of the pattern, from its beginning
+  bool hang_up = false;           // when the last file has arrived
   /// Where in it the file begins that connection `index` gets after `received` others.
   std::function<std::uint64_t(std::size_t index, std::uint64_t received)> begin_of;
 };

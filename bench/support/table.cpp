@@ -155,7 +155,7 @@ std::string table::markdown() const {
   }
   for (const row& each : rows_) {
     if (each.what != kind::zc) continue;
-    text += "| *" + each.name + " / the best by hand* |";
+    text += "| *" + each.name + " / " + best_ + "* |";
     for (std::size_t index = 0; index < columns_.size(); ++index) {
       text.append(" ").append(show(ratios(each, index), 2)).append(" |");
     }

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace bench {
@@ -22,6 +23,9 @@ class table {
   /// column, their geometric mean over the others.
   table(std::string name, std::string title, std::vector<column> columns,
         bool geometric_mean = false);
+
+  /// What the baselines are: "the best by hand" in the names of the rows of ratios.
+  void compare_with(std::string best) { best_ = std::move(best); }
 
   /// One round's number. Rows appear in the order in which they were first named.
   void add(const std::string& row, kind what, std::size_t column, double value);
@@ -60,6 +64,7 @@ class table {
   std::string title_;
   std::vector<column> columns_;
   bool geometric_mean_;
+  std::string best_ = "the best by hand";
   std::vector<row> rows_;
 };
 
