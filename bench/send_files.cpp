@@ -194,6 +194,7 @@ bench::table measure_scenario(const scenario& of, const options& chosen,
                    columns_for(chosen.kib), true);
   for (std::size_t column = 0; column < chosen.kib.size(); ++column) {
     const std::size_t bytes = chosen.kib[column] * std::size_t{1024};
+    if (given.quick && 2 * bytes * of.connections > (std::size_t{256} << 20)) continue;
     const zc::fd files = make_files(given, of, bytes);
     const serving what{.file = files.get(),
                        .file_bytes = bytes,
@@ -234,6 +235,11 @@ void measure_all(const options& chosen, const bench::arguments& given) {
   for (const std::string& from : chosen.from) {
     for (const std::string& shape : chosen.shapes) {
       for (const unsigned connections : chosen.connections) {
+        // A socket and a pipe for each.
+        if (3 * connections + 64 > bench::raise_descriptor_limit()) {
+          std::fprintf(stderr, "left out: RLIMIT_NOFILE allows no %u connections\n", connections);
+          continue;
+        }
         all.push_back(
             measure_scenario({connections, shape == "asked", from == "disk"}, chosen, given));
       }

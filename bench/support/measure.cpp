@@ -84,11 +84,12 @@ void pin_to(unsigned core) {
 
 unsigned cores() { return static_cast<unsigned>(allowed_cores().size()); }
 
-void raise_descriptor_limit() {
+std::uint64_t raise_descriptor_limit() {
   rlimit limit{};
   require(::getrlimit(RLIMIT_NOFILE, &limit), "getrlimit");
   limit.rlim_cur = limit.rlim_max;
   require(::setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+  return limit.rlim_cur;
 }
 
 stopwatch::stopwatch()

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <type_traits>
@@ -17,8 +18,9 @@ void pin_to(unsigned core);
 /// How many cores this process may use.
 unsigned cores();
 
-/// Lets this process have as many descriptors as it may: thousands of connections want them.
-void raise_descriptor_limit();
+/// Lets this process have as many descriptors as it may: thousands of connections want them. How
+/// many that is.
+std::uint64_t raise_descriptor_limit();
 
 struct cost {
   double seconds = 0;
