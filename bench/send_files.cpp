@@ -80,11 +80,15 @@ sender zc_sender(zc::route by) {
 
 void send_known(const serving& what) { zc::run(send_all_known(what)); }
 
-/// The sender's CPU time per file in microseconds.
-double measure(serving what, std::size_t connections, const sender& send, bool nonblocking,
-               bool check) {
+struct measured {
+  double cpu_microseconds = 0;  // the sender's, per file
+  double files_a_second = 0;    // until the last one has been received
+};
+
+measured measure(serving what, std::size_t connections, const sender& send, bool nonblocking,
+                 bool check) {
   if (check) what.each = std::max<std::uint64_t>(what.each / 16, 2);
-  return bench::in_child([&]() -> double {
+  return bench::in_child([&]() -> measured {
     bench::pin_to(0);
     const auto begin_of = [&](std::size_t index, std::uint64_t received) {
       return what.begin_of(index, received);
@@ -100,9 +104,10 @@ double measure(serving what, std::size_t connections, const sender& send, bool n
     what.sockets = sockets;
     const bench::stopwatch since;
     send(what);
-    const bench::cost spent = since.read();
+    const double cpu_seconds = since.read().cpu_seconds;
     peer.finish();
-    return spent.cpu_seconds * 1e6 / static_cast<double>(what.each * connections);
+    const auto files = static_cast<double>(what.each * connections);
+    return {cpu_seconds * 1e6 / files, files / since.read().seconds};
   });
 }
 
@@ -113,6 +118,7 @@ struct options {
   std::vector<std::string> from{"disk", "memory"};
   std::vector<std::string> only;
   bool forced = false;
+  bool rate = false;
 };
 
 /// One table: all sizes, by one number of connections, in one shape, from one file system.
@@ -122,7 +128,7 @@ struct scenario {
   bool disk = false;
 };
 
-using contender = bench::contender<double>;
+using contender = bench::contender<measured>;
 
 std::vector<contender> contenders(const serving& what, const scenario& of, const options& chosen) {
   std::vector<contender> all;
@@ -186,12 +192,19 @@ std::string name_of(const scenario& of, const bench::arguments& given) {
          std::to_string(of.connections);
 }
 
-bench::table measure_scenario(const scenario& of, const options& chosen,
-                              const bench::arguments& given) {
+struct scenario_tables {
+  bench::table cpu;
+  bench::table rate;
+};
+
+scenario_tables measure_scenario(const scenario& of, const options& chosen,
+                                 const bench::arguments& given) {
   const std::string name = name_of(of, given);
-  bench::table cpu("send-files: " + name,
-                   "P2: " + name + " connections, sender's CPU \u00b5s per file",
-                   columns_for(chosen.kib), true);
+  const std::string title = "P2: " + name + " connections, ";
+  auto columns = columns_for(chosen.kib);
+  bench::table cpu("send-files: " + name, title + "sender's CPU \u00b5s per file", columns, true);
+  for (auto& each : columns) each.less_is_better = false, each.decimals = 0;
+  bench::table rate("send-files-rate: " + name, title + "files a second", columns, true);
   for (std::size_t column = 0; column < chosen.kib.size(); ++column) {
     const std::size_t bytes = chosen.kib[column] * std::size_t{1024};
     if (given.quick && 2 * bytes * of.connections > (std::size_t{256} << 20)) continue;
@@ -203,11 +216,12 @@ bench::table measure_scenario(const scenario& of, const options& chosen,
                        .each = files_each(bytes, of, given.quick),
                        .asked = of.asked};
     bench::take_turns(given.rounds, contenders(what, of, chosen),
-                      [&](const contender& who, double microseconds) {
-                        cpu.add(who.name, who.what, column, microseconds);
+                      [&](const contender& who, const measured& found) {
+                        cpu.add(who.name, who.what, column, found.cpu_microseconds);
+                        rate.add(who.name, who.what, column, found.files_a_second);
                       });
   }
-  return cpu;
+  return {std::move(cpu), std::move(rate)};
 }
 
 /// The ratios of one of zc's rows in all scenarios.
@@ -232,6 +246,7 @@ bench::table summary_of(const std::string& row, const std::vector<bench::table>&
 
 void measure_all(const options& chosen, const bench::arguments& given) {
   std::vector<bench::table> all;
+  std::vector<bench::table> rates;
   for (const std::string& from : chosen.from) {
     for (const std::string& shape : chosen.shapes) {
       for (const unsigned connections : chosen.connections) {
@@ -240,8 +255,10 @@ void measure_all(const options& chosen, const bench::arguments& given) {
           std::fprintf(stderr, "left out: RLIMIT_NOFILE allows no %u connections\n", connections);
           continue;
         }
-        all.push_back(
-            measure_scenario({connections, shape == "asked", from == "disk"}, chosen, given));
+        auto found =
+            measure_scenario({connections, shape == "asked", from == "disk"}, chosen, given);
+        all.push_back(std::move(found.cpu));
+        if (chosen.rate) rates.push_back(std::move(found.rate));
       }
     }
   }
@@ -252,6 +269,7 @@ void measure_all(const options& chosen, const bench::arguments& given) {
     }
   }
   all.insert(all.begin(), summaries.begin(), summaries.end());
+  all.insert(all.end(), rates.begin(), rates.end());
   bench::publish(all, given.rounds, given.json);
 }
 
@@ -269,6 +287,7 @@ int main(int argc, char** argv) {
         app.add_option("--from", chosen.from, "disk: in --dir; memory: a memfd")
             ->check(CLI::IsMember({"disk", "memory"}));
         app.add_option("--only", chosen.only, "only rows whose name has one of these in it");
+        app.add_flag("--rate", chosen.rate, "files a second, too");
         app.add_flag("--forced", chosen.forced, "forced routes and blocking sockets too");
       },
       [&](const bench::arguments& given) { measure_all(chosen, given); });
