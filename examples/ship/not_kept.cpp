@@ -35,7 +35,7 @@ void not_kept::look_at(const struct stat& about) {
   if (!is_directory && about.st_nlink > 1 && !linked_.emplace(about.st_dev, about.st_ino).second) {
     ++hard_links;
   }
-  if (about.st_uid != ::geteuid()) ++owners;
+  if (about.st_uid != user_) ++owners;
   // Of a directory's only set-user-id is lost, which means nothing there.
   if (S_ISREG(about.st_mode) && (about.st_mode & 07000) != 0) ++special_modes;
 }

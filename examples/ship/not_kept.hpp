@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <set>
@@ -26,6 +27,7 @@ class not_kept {
   std::uint64_t special_modes = 0;        // set-user-id, set-group-id or sticky files
 
  private:
+  uid_t user_ = ::geteuid();
   std::set<std::pair<dev_t, ino_t>> linked_;  // files with several names
 };
 

@@ -28,42 +28,53 @@ class walker {
   walker(tree& found, summary& into) : found_(found), into_(into) {}
 
   void walk_contents(int root, const char* path, const std::string& prefix) {
+    std::vector<std::string> directories;
     try {
-      zc::fd here = open_directory(root, path);
+      const zc::fd here = open_directory(root, path);
       into_.not_kept.look_at_attributes(here.get());
-      for (const std::string& name : names_in(std::move(here))) {
+      for (const std::string& name : names_in(here.get(), ".")) {
         // What a receiver has unfinished is not for anybody else.
-        if (!wire::is_temporary_name(name)) walk(root, prefix + name);
+        if (wire::is_temporary_name(name)) continue;
+        std::string each = prefix + name;
+        if (look_at(here.get(), name.c_str(), root, each)) directories.push_back(std::move(each));
       }
     } catch (const std::system_error& error) {
       into_.fail({.path = prefix.empty() ? path : prefix,
                   .reason = errno_text(error.code().value()),
                   .untold = 1});
     }
+    // With no descriptor open for those above them, however deep they are.
+    for (const std::string& each : directories) walk_contents(root, each.c_str(), each + "/");
   }
 
-  void walk(int root, std::string path) {
+  void walk(int root, const std::string& path) {
+    if (look_at(root, path.c_str(), root, path)) walk_contents(root, path.c_str(), path + "/");
+  }
+
+ private:
+  /// `name` in `directory` is what `path` leads to from `root`. Whether it is a directory.
+  bool look_at(int directory, const char* name, int root, const std::string& path) {
     struct stat about {};
-    if (::fstatat(root, path.c_str(), &about, AT_SYMLINK_NOFOLLOW) < 0) {
-      into_.fail({.path = std::move(path), .reason = errno_text(errno), .untold = 1});
-      return;
+    if (::fstatat(directory, name, &about, AT_SYMLINK_NOFOLLOW) < 0) {
+      into_.fail({.path = path, .reason = errno_text(errno), .untold = 1});
+      return false;
     }
     if (path.size() > wire::path_limit_bytes - 1) {
-      into_.fail({.path = std::move(path), .reason = errno_text(ENAMETOOLONG), .untold = 1});
-      return;
+      into_.fail({.path = path, .reason = errno_text(ENAMETOOLONG), .untold = 1});
+      return false;
     }
     into_.not_kept.look_at(about);
     entry one;
     one.root = root;
     one.mode = about.st_mode & 07777;
     one.modified = {about.st_mtim.tv_sec, static_cast<std::uint32_t>(about.st_mtim.tv_nsec)};
-    one.path = std::move(path);
+    one.path = path;
     if (S_ISDIR(about.st_mode)) {
       one.is = entry::type::directory;
-      const std::string here = one.path;
       found_.directories.push_back(std::move(one));
-      walk_contents(root, here.c_str(), here + "/");
-    } else if (S_ISLNK(about.st_mode)) {
+      return true;
+    }
+    if (S_ISLNK(about.st_mode)) {
       one.is = entry::type::link;
       found_.others.push_back(std::move(one));
     } else if (S_ISREG(about.st_mode)) {
@@ -72,13 +83,12 @@ class walker {
       ++found_.files;
       found_.others.push_back(std::move(one));
     } else {
-      into_.fail({.path = std::move(one.path),
-                  .reason = "not a regular file, directory or symbolic link",
-                  .untold = 1});
+      into_.fail(
+          {.path = path, .reason = "not a regular file, directory or symbolic link", .untold = 1});
     }
+    return false;
   }
 
- private:
   tree& found_;
   summary& into_;
 };
@@ -124,7 +134,8 @@ tree look_at(const std::vector<std::string>& paths, summary& into) {
     }
     if (root) found.roots.push_back(std::move(root));
   }
-  refuse_same_names(found);
+  // In one walk each name comes once.
+  if (paths.size() > 1) refuse_same_names(found);
   std::stable_partition(found.others.begin(), found.others.end(),
                         [](const entry& each) { return each.size >= huge_bytes; });
   return found;
