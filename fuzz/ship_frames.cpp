@@ -57,6 +57,18 @@ std::string again(const wire::header& header, std::string_view payload) {
       wire::append(bytes, what);
       break;
     }
+    case wire::kind::small_files: {
+      const std::size_t begun = wire::begin_small_files(bytes);
+      for (const wire::small_file& each : wire::parse_small_files(payload)) {
+        check(each.about);
+        require(each.about.size == each.contents.size(), "a small file has its size");
+        require(each.contents.size() <= wire::small_file_limit_bytes,
+                "a small file is within its limit");
+        wire::append_small_file(bytes, each.about, each.contents);
+      }
+      wire::end_small_files(bytes, begun);
+      break;
+    }
     case wire::kind::data:
     case wire::kind::checkpoint:
     case wire::kind::bye:

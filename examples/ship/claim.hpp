@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -31,7 +32,7 @@ class claim {
   claim& operator=(const claim&) = delete;
   ~claim();
 
-  /// A name that no peer can guess, and no other file of this claim has.
+  /// A name that no peer can guess, and no other file of this claim has. Thread-safe.
   std::string temporary_name() { return name_ + "-" + std::to_string(named_++); }
 
   /// A directory is to have this mode in the end, whatever happens until then.
@@ -50,7 +51,7 @@ class claim {
   int root_;
   zc::fd file_;
   std::string name_;
-  std::uint64_t named_ = 0;
+  std::atomic<std::uint64_t> named_ = 0;
   off_t noted_bytes_ = 0;
   mode_debts owed_;
 };

@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 #include <utility>
+#include <vector>
 
+#include "run_elsewhere.hpp"
+#include "zc/op/write.hpp"
 #include "zc/splice.hpp"
 
 namespace ship {
@@ -45,7 +49,7 @@ zc::task<T> connection::at_work(zc::task<T> work) {
 zc::task<> connection::serve() {
   frame next;
   for (;;) {
-    const bool any = co_await receive_frame(socket_, next);
+    const bool any = co_await receive_frame(socket_, next, &of_.frames);
     if (!any) throw wire::protocol_error("the sender hung up");
     // More may have come before it was hung up on.
     refuse_ended();
@@ -58,6 +62,9 @@ zc::task<> connection::serve() {
         break;
       case wire::kind::file:
         co_await take_file(next);
+        break;
+      case wire::kind::small_files:
+        co_await take_small_files(next);
         break;
       case wire::kind::failures:
         co_await take_failures(next);
@@ -132,7 +139,7 @@ zc::task<> connection::take_file(frame& next) {
     ends_in_hole = nbytes > 0 ? is_hole : ends_in_hole;
     got += nbytes;
     of_.bytes_arrived += nbytes;
-    const bool any = co_await receive_frame(socket_, next);
+    const bool any = co_await receive_frame(socket_, next, &of_.frames);
     ++of_.frames;
     if (!any || !continues_file(next.header.kind)) {
       throw wire::protocol_error("a file without its end");
@@ -155,6 +162,59 @@ zc::task<> connection::take_file(frame& next) {
     of_.summary.bytes += got;
   }
   co_await answer(about.path, failed);
+}
+
+/// All that are in one frame, on another thread; and their results in one piece.
+zc::task<> connection::take_small_files(const frame& what) {
+  const std::vector<wire::small_file> files = wire::parse_small_files(what.payload);
+  std::string results;
+  std::span<const wire::small_file> left = files;
+  if (!of_.begun) {
+    const std::error_code failed = co_await take_first(left.front());
+    count_small_file(left.front(), failed, results);
+    left = left.subspan(1);
+  }
+  while (!left.empty()) {
+    refuse_ended();
+    const auto place = [this, left] { return place_.place(left); };
+    const std::vector<std::error_code> placed = co_await at_work(run_elsewhere(place));
+    for (const std::error_code failed : placed) {
+      count_small_file(left.front(), failed, results);
+      left = left.subspan(1);
+    }
+  }
+  co_await send_all(socket_, results, then::push);
+}
+
+/// One that may have to go again, as another sender may be taken until it is there.
+zc::task<std::error_code> connection::take_first(const wire::small_file& file) {
+  zc::result<part_file> begun = co_await at_work(place_.begin_file(file.about));
+  if (begun.error() == cancelled) throw std::system_error(begun.error());
+  if (!begun) co_return begun.error();
+  part_file part = std::move(begun).value();
+  begin_session();
+  std::string_view left = file.contents;
+  while (!left.empty()) {
+    const zc::result<std::size_t> written =
+        co_await zc::op::write(part.file.get(), left.data(), left.size());
+    if (written.error() == cancelled) throw std::system_error(written.error());
+    if (!written) co_return written.error();
+    left.remove_prefix(*written);
+  }
+  const std::error_code failed = co_await at_work(place_.publish(part, file.about));
+  if (failed == cancelled) throw std::system_error(failed);
+  co_return failed;
+}
+
+void connection::count_small_file(const wire::small_file& file, std::error_code failed,
+                                  std::string& results) {
+  of_.bytes_arrived += file.contents.size();
+  if (!failed) {
+    ++of_.summary.files;
+    ++of_.summary.whole;
+    of_.summary.bytes += file.contents.size();
+  }
+  wire::append(results, wire::kind::result, result_of(file.about.path, failed));
 }
 
 /// What the sender did not send, and why.
@@ -208,10 +268,8 @@ zc::task<> connection::skip(std::uint64_t nbytes) {
   if (skipped < nbytes) throw wire::protocol_error("the sender hung up in the middle of a file");
 }
 
-/// One result for one item. Waits for the peer to take it: a peer that does not listen costs no
-/// memory.
-zc::task<> connection::answer(std::string path, std::error_code failed) {
-  if (failed == cancelled) throw std::system_error(failed);
+/// One result for one item, whose failure is counted.
+wire::outcome connection::result_of(std::string path, std::error_code failed) {
   wire::outcome result;
   if (failed) {
     result.status = static_cast<std::uint32_t>(failed.value());
@@ -221,7 +279,13 @@ zc::task<> connection::answer(std::string path, std::error_code failed) {
                       .reason = result.reason,
                       .alike = follows || concerns_all(failed.value())});
   }
-  co_await send_result(result);
+  return result;
+}
+
+/// Waits for the peer to take it: a peer that does not listen costs no memory.
+zc::task<> connection::answer(std::string path, std::error_code failed) {
+  if (failed == cancelled) throw std::system_error(failed);
+  co_await send_result(result_of(std::move(path), failed));
 }
 
 zc::task<> connection::send_result(const wire::outcome& result) {

@@ -35,9 +35,13 @@ class connection {
   void begin_session();
   zc::task<> take_item(const frame& what);
   zc::task<> take_file(frame& next);
+  zc::task<> take_small_files(const frame& what);
+  zc::task<std::error_code> take_first(const wire::small_file& file);
+  void count_small_file(const wire::small_file& file, std::error_code failed, std::string& results);
   zc::task<> take_failures(const frame& next);
   zc::task<std::error_code> take_body(part_file& part, std::uint64_t offset, std::uint64_t nbytes);
   zc::task<> skip(std::uint64_t nbytes);
+  wire::outcome result_of(std::string path, std::error_code failed);
   zc::task<> answer(std::string path, std::error_code failed);
   zc::task<> send_result(const wire::outcome& result);
 

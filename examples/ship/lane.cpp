@@ -16,6 +16,7 @@ namespace ship {
 
 lane::lane(zc::fd socket, summary& into, unmade_directories& unmade)
     : socket_(std::move(socket)),
+      answers_(socket_.get()),
       peer_(zc::to_string(zc::peer_address(socket_.get()))),
       summary_(into),
       unmade_(unmade) {}
@@ -47,13 +48,20 @@ zc::task<> lane::run_phase(zc::task<> items, wire::kind last) {
   co_await zc::when_all(std::move(sending), std::move(taking));
   if (!lost()) co_return;
   bool told = false;
-  for (const sent_item& each : awaited_) {
-    if (each.what == nullptr || each.reported) continue;
-    summary_.fail({.path = each.what->path, .reason = lost_because_, .alike = true, .untold = 1});
+  const auto tell = [&](const entry& what) {
+    summary_.fail({.path = what.path, .reason = lost_because_, .alike = true, .untold = 1});
     told = true;
+  };
+  for (const sent_item& each : awaited_) {
+    if (each.what != nullptr && !each.reported) tell(*each.what);
+  }
+  for (const auto* list : {&apart_, &unread_}) {
+    for (const entry* each : *list) tell(*each);
   }
   if (!told) summary_.fail({.path = "(session)", .reason = lost_because_, .alike = true});
   awaited_.clear();
+  apart_.clear();
+  unread_.clear();
 }
 
 zc::task<> lane::send_items(zc::task<> items, wire::kind last) {
@@ -66,7 +74,7 @@ zc::task<> lane::send_items(zc::task<> items, wire::kind last) {
 zc::task<> lane::take_results() {
   frame answer;
   for (;;) {
-    const bool any = co_await receive_frame(socket_.get(), answer);
+    const bool any = co_await answers_.receive(answer);
     if (!any) throw wire::protocol_error("the receiver hung up");
     if (answer.header.kind != wire::kind::result) {
       throw wire::protocol_error("the receiver sent something else than a result");
@@ -97,6 +105,7 @@ void lane::take_result(const wire::outcome& result) {
       ++summary_.links;
       break;
     case wire::kind::file:
+    case wire::kind::small_files:
       count_file(item);
       break;
     default:
@@ -121,15 +130,17 @@ void lane::fail(const sent_item& item, const wire::outcome& result) {
 /// arrived may have arrived with them: look once more.
 void lane::count_file(const sent_item& item) {
   struct ::statx now {};
-  const int looked = ::statx(item.what->root, item.what->path.c_str(), AT_SYMLINK_NOFOLLOW,
-                             STATX_BASIC_STATS, &now);
+  const int looked = item.is_copy ? -1
+                                  : ::statx(item.what->root, item.what->path.c_str(),
+                                            AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &now);
   // A file that was removed or replaced by now has been sent as it was.
-  if (looked == 0 && now.stx_ino == item.about.stx_ino && !same_version(item.about, now)) {
+  if (looked == 0 && now.stx_ino == item.version.inode && version(now) != item.version) {
     summary_.fail(
         {.path = item.what->path, .reason = "changed while it was being received", .untold = 1});
   }
   // It has arrived, whatever it is worth.
   ++summary_.files;
+  if (item.is_copy) ++summary_.whole;
   summary_.bytes += item.bytes;
 }
 

@@ -45,10 +45,11 @@ wire::item item_of(const entry& what) {
 
 }  // namespace
 
-bool lane::same_version(const struct ::statx& a, const struct ::statx& b) {
-  return a.stx_size == b.stx_size && a.stx_mtime.tv_sec == b.stx_mtime.tv_sec &&
-         a.stx_mtime.tv_nsec == b.stx_mtime.tv_nsec;
-}
+lane::version::version(const struct ::statx& about) noexcept
+    : inode(about.stx_ino),
+      size(about.stx_size),
+      seconds(about.stx_mtime.tv_sec),
+      nanoseconds(about.stx_mtime.tv_nsec) {}
 
 /// Counts what would only fail because of another failure.
 bool lane::is_below_unmade(const entry& what) {
@@ -61,6 +62,7 @@ bool lane::is_below_unmade(const entry& what) {
 }
 
 zc::task<> lane::flush(bool more) {
+  if (outbox_.empty()) co_return;
   const std::string bytes = std::exchange(outbox_, {});
   co_await send_all(socket_.get(), bytes, more ? then::more : then::push);
 }
@@ -137,7 +139,7 @@ zc::task<> lane::send_file(const entry& what) {
   about.path = what.path;
 
   sent_item& sent = awaited_.emplace_back(sent_item{&what, wire::kind::file, false});
-  sent.about = *before;
+  sent.version = version(*before);
   wire::outcome end;
   if (about.size == 0) {
     end.reason = co_await send_until_end(file.get(), std::move(about), sent.bytes);
@@ -146,7 +148,7 @@ zc::task<> lane::send_file(const entry& what) {
     end.reason = co_await send_contents(file.get(), std::move(about), may_have_holes, sent.bytes);
   }
   const zc::result<struct ::statx> after = co_await zc::op::statx(file.get(), "", AT_EMPTY_PATH);
-  if (end.reason.empty() && (!after || !same_version(*before, *after))) {
+  if (end.reason.empty() && (!after || version(*after) != sent.version)) {
     end.reason = "changed while it was being sent";
   }
   if (!end.reason.empty()) {

@@ -2,10 +2,12 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -13,6 +15,7 @@
 
 #include "lane.hpp"
 #include "progress_line.hpp"
+#include "small_files.hpp"
 #include "tuning.hpp"
 #include "zc/connect.hpp"
 #include "zc/timeout.hpp"
@@ -140,8 +143,13 @@ class sender {
 
   zc::task<> send_others(lane& by) {
     while (next_ < what_.others.size() && !by.lost()) {
-      const entry& each = what_.others[next_++];
-      if (each.is == entry::type::link) {
+      const std::span<const entry> rest = std::span(what_.others).subspan(next_);
+      const std::size_t small = count_that_fit(rest);
+      next_ += std::max<std::size_t>(small, 1);
+      const entry& each = rest.front();
+      if (small > 0) {
+        co_await by.send_small_files(rest.first(small));
+      } else if (each.is == entry::type::link) {
         co_await by.send_link(each);
       } else {
         co_await by.send_file(each);

@@ -45,7 +45,7 @@ struct session {
   unsigned live = 0;
   unsigned working = 0;             // of the live: those where the sender waits for us
   std::set<int> taken_from;         // sockets with a body on its way to the disk
-  std::uint64_t frames = 0;         // that came
+  std::uint64_t frames = 0;         // that came, and pieces of such
   std::uint64_t bytes_arrived = 0;  // in the bodies of files
   zc::progress body;                // changes with each that is on its way
   idle_watch idle;

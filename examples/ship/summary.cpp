@@ -42,7 +42,7 @@ std::string summary::for_people() const {
   std::snprintf(
       text.data(), text.size(),
       "%s %llu files, %llu directories, %llu links: %llu bytes in %.2f s (%.0f MB/s)\n"
-      "CPU %.2f s (%.2f s per GB); routes: direct %llu, ring %llu, copy %llu; "
+      "CPU %.2f s (%.2f s per GB); routes: direct %llu, ring %llu, copy %llu; whole: %llu; "
       "failures: %llu",
       verb_.c_str(), static_cast<unsigned long long>(files),
       static_cast<unsigned long long>(directories), static_cast<unsigned long long>(links),
@@ -51,7 +51,7 @@ std::string summary::for_people() const {
       static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::direct)]),
       static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::ring)]),
       static_cast<unsigned long long>(routes_[static_cast<std::size_t>(zc::route::copy)]),
-      static_cast<unsigned long long>(failures_.count()));
+      static_cast<unsigned long long>(whole), static_cast<unsigned long long>(failures_.count()));
   const std::string lost = not_kept.for_people();
   return text.data() + (lost.empty() ? lost : "\nnot kept: " + lost);
 }
@@ -76,6 +76,7 @@ std::string summary::for_programs() const {
        {{"direct", routes_[static_cast<std::size_t>(zc::route::direct)]},
         {"ring", routes_[static_cast<std::size_t>(zc::route::ring)]},
         {"copy", routes_[static_cast<std::size_t>(zc::route::copy)]}}},
+      {"whole", whole},
       {"not_kept",
        {{"hard_links", not_kept.hard_links},
         {"owners", not_kept.owners},

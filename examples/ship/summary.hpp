@@ -23,6 +23,7 @@ class summary {
   std::uint64_t directories = 0;
   std::uint64_t links = 0;
   std::uint64_t bytes = 0;  // in those files
+  std::uint64_t whole = 0;  // of the files: small ones, copied whole, many at once
   ship::not_kept not_kept;  // of the sender's
 
   void count(zc::route how) noexcept { ++routes_[static_cast<std::size_t>(how)]; }

@@ -21,11 +21,11 @@ namespace {
 
 std::error_code last_error() { return {errno, std::system_category()}; }
 
-// Set-user-id and its like are for the owner to give, and the owner is not kept.
-constexpr std::uint32_t file_mode_mask = 0777;
 constexpr std::uint32_t directory_mode_mask = 03777;
 
-std::array<timespec, 2> times_of(const wire::item& about) {
+}  // namespace
+
+std::array<timespec, 2> placer::times_of(const wire::item& about) {
   std::array<timespec, 2> times{};
   times[0].tv_nsec = UTIME_OMIT;
   times[1].tv_sec = about.modified.seconds;
@@ -33,12 +33,10 @@ std::array<timespec, 2> times_of(const wire::item& about) {
   return times;
 }
 
-std::string name_in(std::string_view path) {
+std::string placer::name_in(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
 }
-
-}  // namespace
 
 target::target(const std::string& directory, target_options options) : options_(options) {
   const mode_t mask = ::umask(0);
@@ -77,15 +75,18 @@ void part_file::remove() noexcept {
 
 zc::result<int> placer::parent_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
-  if (slash == std::string_view::npos) return target_.root();
-  const std::string_view parent = path.substr(0, slash);
-  if (!parent_ || parent != parent_path_) {
-    zc::result<zc::fd> opened = open_beneath(target_.root(), std::string(parent), O_PATH);
-    if (!opened) return opened.error();
-    parent_ = std::move(opened).value();
+  const std::string_view parent = path.substr(0, slash == std::string_view::npos ? 0 : slash);
+  if (parent != parent_path_) {
+    habits_.reset();
+    parent_path_.clear();
+    if (!parent.empty()) {
+      zc::result<zc::fd> opened = open_beneath(target_.root(), std::string(parent), O_PATH);
+      if (!opened) return opened.error();
+      parent_ = std::move(opened).value();
+    }
     parent_path_ = parent;
   }
-  return parent_.get();
+  return parent.empty() ? target_.root() : parent_.get();
 }
 
 zc::task<std::error_code> placer::make_directory(const wire::item& about) {
@@ -180,18 +181,24 @@ std::error_code placer::refuse_taken(int parent, const std::string& name) const 
 
 zc::task<std::error_code> placer::give_name(part_file& part, int parent,
                                             const std::string& name) const {
-  const unsigned flags = target_.overwrite() ? 0 : RENAME_NOREPLACE;
   const zc::result<void> renamed =
-      co_await zc::op::renameat(parent, part.name().c_str(), parent, name.c_str(), flags);
-  if (renamed) {
+      co_await zc::op::renameat(parent, part.name().c_str(), parent, name.c_str(), naming_flags());
+  co_return end_naming(part, parent, name, renamed.error());
+}
+
+unsigned placer::naming_flags() const { return target_.overwrite() ? 0 : RENAME_NOREPLACE; }
+
+std::error_code placer::end_naming(part_file& part, int parent, const std::string& name,
+                                   std::error_code failed) const {
+  if (!failed) {
     part.published();
-    co_return std::error_code();
+    return {};
   }
-  if (flags == 0 || renamed.error() != std::errc::invalid_argument) co_return renamed.error();
+  if (naming_flags() == 0 || failed != std::errc::invalid_argument) return failed;
   // The file system knows no such flag, but no second name for what has one either.
-  if (::linkat(parent, part.name().c_str(), parent, name.c_str(), 0) < 0) co_return last_error();
+  if (::linkat(parent, part.name().c_str(), parent, name.c_str(), 0) < 0) return last_error();
   part.remove();
-  co_return std::error_code();
+  return {};
 }
 
 zc::task<std::error_code> placer::finish() {

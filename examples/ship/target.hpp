@@ -1,11 +1,16 @@
 #pragma once
 
+#include <time.h>
+
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "claim.hpp"
 #include "wire.hpp"
@@ -79,19 +84,41 @@ class placer {
   /// Gives a complete file its mode, time and name.
   zc::task<std::error_code> publish(part_file& part, const wire::item& about);
 
+  /// Puts the first of `files` in their places, as many as a fraction of a second allows: at least
+  /// one. Gives what became of each. Blocks, and may run on another thread than the rest.
+  std::vector<std::error_code> place(std::span<const wire::small_file> files);
+
   /// Has the names in the target directory itself on the disk, if that was asked for.
   zc::task<std::error_code> finish();
 
  private:
+  // Set-user-id and its like are for the owner to give, and the owner is not kept.
+  static constexpr std::uint32_t file_mode_mask = 0777;
+  static std::array<timespec, 2> times_of(const wire::item& about);
+  static std::string name_in(std::string_view path);
+
   /// The directory that `path` is in, until the next call.
   zc::result<int> parent_of(std::string_view path);
   zc::task<std::error_code> give_name(part_file& part, int parent, const std::string& name) const;
+  unsigned naming_flags() const;
+  std::error_code end_naming(part_file& part, int parent, const std::string& name,
+                             std::error_code failed) const;
+  std::error_code place(const wire::small_file& file);
+  std::error_code fill(int file, const wire::small_file& what) const;
+  /// What holds for all files in one directory.
+  struct habits {
+    bool changes_modes = true;   // what is made there may not have the mode that it was made with
+    bool makes_unnamed = false;  // what is made there needs no name before it is whole
+  };
+  static habits habits_of(int directory);
+  std::error_code place_unnamed(const wire::small_file& file, int parent, const std::string& name);
   std::error_code refuse_taken(int parent, const std::string& name) const;
   std::error_code make_writable(const wire::item& about) const;
 
   target& target_;
-  std::string parent_path_;
+  std::string parent_path_;  // empty: the target directory itself
   zc::fd parent_;
+  std::optional<habits> habits_;  // of the directory that the last item is in, once it was asked
 };
 
 }  // namespace ship

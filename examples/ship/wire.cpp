@@ -1,7 +1,8 @@
 #include "wire.hpp"
 
 #include <algorithm>
-#include <concepts>
+
+#include "wire_bytes.hpp"
 
 namespace ship::wire {
 
@@ -15,46 +16,9 @@ constexpr std::size_t hole_size_bytes = 8;
 constexpr std::size_t failures_size_bytes = 8 + 4 + 4 + 4;
 constexpr std::uint64_t failure_count_limit = std::uint64_t{1} << 32;
 
-template <std::unsigned_integral T>
-void put(std::string& to, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    to.push_back(static_cast<char>(static_cast<unsigned char>(value >> (8 * i))));
-  }
+void expect_magic(reader& from) {
+  if (from.take(magic.size()) != magic) throw protocol_error("the peer does not speak ship");
 }
-
-/// Takes bytes off the front of what came in; running out of them is the peer's fault.
-class reader {
- public:
-  explicit reader(std::string_view bytes) : left_(bytes) {}
-
-  std::string_view take(std::size_t count) {
-    if (count > left_.size()) throw protocol_error("a frame is shorter than what it should hold");
-    const std::string_view taken = left_.substr(0, count);
-    left_.remove_prefix(count);
-    return taken;
-  }
-
-  template <std::unsigned_integral T>
-  T number() {
-    std::uint64_t value = 0;
-    const std::string_view bytes = take(sizeof(T));
-    for (std::size_t i = 0; i < sizeof(T); ++i) {
-      value |= std::uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
-    }
-    return static_cast<T>(value);
-  }
-
-  void expect_magic() {
-    if (take(magic.size()) != magic) throw protocol_error("the peer does not speak ship");
-  }
-
-  void expect_end() const {
-    if (!left_.empty()) throw protocol_error("a frame is longer than what it holds");
-  }
-
- private:
-  std::string_view left_;
-};
 
 std::size_t payload_limit_bytes(kind what) {
   switch (what) {
@@ -71,6 +35,8 @@ std::size_t payload_limit_bytes(kind what) {
       return hole_size_bytes;
     case kind::failures:
       return failures_size_bytes + path_limit_bytes + reason_limit_bytes;
+    case kind::small_files:
+      return small_files_limit_bytes;
     case kind::data:
     case kind::checkpoint:
     case kind::bye:
@@ -87,36 +53,40 @@ void put_header(std::string& to, kind what, std::size_t payload_bytes, std::uint
   put(to, body_bytes);
 }
 
+void put_item(std::string& to, const item& of) {
+  put(to, of.mode);
+  put(to, static_cast<std::uint64_t>(of.modified.seconds));
+  put(to, of.modified.nanoseconds);
+  put(to, of.size);
+  put(to, static_cast<std::uint32_t>(of.path.size()));
+  put(to, static_cast<std::uint32_t>(of.target.size()));
+  to += of.path;
+  to += of.target;
+}
+
+item take_item(reader& from) {
+  item what;
+  what.mode = from.number<std::uint32_t>();
+  what.modified.seconds = static_cast<std::int64_t>(from.number<std::uint64_t>());
+  what.modified.nanoseconds = from.number<std::uint32_t>();
+  what.size = from.number<std::uint64_t>();
+  const auto path_bytes = from.number<std::uint32_t>();
+  const auto target_bytes = from.number<std::uint32_t>();
+  what.path = from.take(path_bytes);
+  what.target = from.take(target_bytes);
+  check_path(what.path);
+  if (what.mode > 07777) throw protocol_error("a mode has more than permission bits");
+  if (what.size > size_limit_bytes && what.size != unknown_size)
+    throw protocol_error("a file is too long");
+  if (what.modified.nanoseconds >= nanoseconds_per_second) throw protocol_error("an odd time");
+  if (what.target.size() > path_limit_bytes) throw protocol_error("a link's target is too long");
+  if (what.target.find('\0') != std::string::npos) {
+    throw protocol_error("a link's target holds a zero byte");
+  }
+  return what;
+}
+
 }  // namespace
-
-bool is_temporary_name(std::string_view name) {
-  constexpr std::string_view beginning = ".ship-";
-  constexpr std::size_t secret_digits = 16;
-  if (!name.starts_with(beginning)) return false;
-  name.remove_prefix(beginning.size());
-  const std::string_view secret = name.substr(0, secret_digits);
-  if (secret.size() < secret_digits ||
-      secret.find_first_not_of("0123456789abcdef") != std::string_view::npos) {
-    return false;
-  }
-  const std::string_view number = name.substr(secret_digits);
-  return number.empty() || (number.size() > 1 && number.front() == '-' &&
-                            number.find_first_not_of("0123456789", 1) == std::string_view::npos);
-}
-
-void check_path(std::string_view path) {
-  if (path.empty()) throw protocol_error("an empty path");
-  if (path.size() > path_limit_bytes) throw protocol_error("a path is too long");
-  if (path.find('\0') != std::string_view::npos) throw protocol_error("a path holds a zero byte");
-  for (std::size_t begin = 0; begin <= path.size();) {
-    const std::size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view part = path.substr(begin, end - begin);
-    if (part.empty()) throw protocol_error("a path is absolute or has an empty part");
-    if (part == "." || part == "..") throw protocol_error("a path has a part that is . or ..");
-    if (is_temporary_name(part)) throw protocol_error("a path has a temporary name");
-    begin = end + 1;
-  }
-}
 
 void append(std::string& to, const hello& what) {
   to += magic;
@@ -135,14 +105,27 @@ void append(std::string& to, const welcome& what) {
 
 void append(std::string& to, kind what, const item& of, std::uint64_t body_bytes) {
   put_header(to, what, item_size_bytes + of.path.size() + of.target.size(), body_bytes);
-  put(to, of.mode);
-  put(to, static_cast<std::uint64_t>(of.modified.seconds));
-  put(to, of.modified.nanoseconds);
-  put(to, of.size);
-  put(to, static_cast<std::uint32_t>(of.path.size()));
-  put(to, static_cast<std::uint32_t>(of.target.size()));
-  to += of.path;
-  to += of.target;
+  put_item(to, of);
+}
+
+std::size_t small_file_bytes(std::size_t path_bytes, std::size_t contents_bytes) {
+  return item_size_bytes + path_bytes + contents_bytes;
+}
+
+std::size_t begin_small_files(std::string& to) {
+  put_header(to, kind::small_files, 0, 0);
+  return to.size();
+}
+
+void append_small_file(std::string& to, const item& about, std::string_view contents) {
+  put_item(to, about);
+  to += contents;
+}
+
+void end_small_files(std::string& to, std::size_t begun) {
+  std::string header;
+  put_header(header, kind::small_files, to.size() - begun, 0);
+  to.replace(begun - header_size_bytes, header_size_bytes, header);
 }
 
 void append(std::string& to, kind what, const outcome& of) {
@@ -176,7 +159,7 @@ void append(std::string& to, kind what, std::uint64_t body_bytes) {
 
 hello parse_hello(std::span<const char, hello_size_bytes> bytes) {
   reader from({bytes.data(), bytes.size()});
-  from.expect_magic();
+  expect_magic(from);
   if (const auto theirs = from.number<std::uint32_t>(); theirs != version) {
     throw version_error("it speaks version " + std::to_string(theirs) +
                         " of the protocol, and this program version " + std::to_string(version));
@@ -195,7 +178,7 @@ hello parse_hello(std::span<const char, hello_size_bytes> bytes) {
 
 welcome parse_welcome(std::span<const char, welcome_size_bytes> bytes) {
   reader from({bytes.data(), bytes.size()});
-  from.expect_magic();
+  expect_magic(from);
   const auto theirs = from.number<std::uint32_t>();
   if (theirs != version) return {theirs, verdict::other_version};
   const auto what = from.number<std::uint32_t>();
@@ -207,7 +190,7 @@ header parse_header(std::span<const char, header_size_bytes> bytes) {
   reader from({bytes.data(), bytes.size()});
   const auto what = from.number<std::uint32_t>();
   if (what < static_cast<std::uint32_t>(kind::directory) ||
-      what > static_cast<std::uint32_t>(kind::failures)) {
+      what > static_cast<std::uint32_t>(kind::small_files)) {
     throw protocol_error("a frame of unknown kind");
   }
   header parsed;
@@ -225,26 +208,23 @@ header parse_header(std::span<const char, header_size_bytes> bytes) {
 
 item parse_item(std::string_view payload) {
   reader from(payload);
-  item what;
-  what.mode = from.number<std::uint32_t>();
-  what.modified.seconds = static_cast<std::int64_t>(from.number<std::uint64_t>());
-  what.modified.nanoseconds = from.number<std::uint32_t>();
-  what.size = from.number<std::uint64_t>();
-  const auto path_bytes = from.number<std::uint32_t>();
-  const auto target_bytes = from.number<std::uint32_t>();
-  what.path = from.take(path_bytes);
-  what.target = from.take(target_bytes);
+  item what = take_item(from);
   from.expect_end();
-  check_path(what.path);
-  if (what.mode > 07777) throw protocol_error("a mode has more than permission bits");
-  if (what.size > size_limit_bytes && what.size != unknown_size)
-    throw protocol_error("a file is too long");
-  if (what.modified.nanoseconds >= nanoseconds_per_second) throw protocol_error("an odd time");
-  if (what.target.size() > path_limit_bytes) throw protocol_error("a link's target is too long");
-  if (what.target.find('\0') != std::string::npos) {
-    throw protocol_error("a link's target holds a zero byte");
-  }
   return what;
+}
+
+std::vector<small_file> parse_small_files(std::string_view payload) {
+  std::vector<small_file> files;
+  reader from(payload);
+  while (!from.at_end()) {
+    small_file& one = files.emplace_back();
+    one.about = take_item(from);
+    if (one.about.size > small_file_limit_bytes) throw protocol_error("a small file is too long");
+    if (!one.about.target.empty()) throw protocol_error("a file with the target of a link");
+    one.contents = from.take(static_cast<std::size_t>(one.about.size));
+  }
+  if (files.empty()) throw protocol_error("a frame of small files without any");
+  return files;
 }
 
 failures parse_failures(std::string_view payload) {

@@ -7,17 +7,19 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// What goes over a connection between `ship send` and `ship receive`. Pure: no I/O.
 ///
 /// The sender begins with a hello, the receiver answers with a welcome. Then the sender sends
 /// frames, and the receiver answers each item (a directory, its attributes, a symbolic link, a
-/// whole file, failures, a checkpoint, a bye) with one result frame, in order. A file is a file
+/// file, failures, a checkpoint, a bye) with one result frame, in order. A large file is a file
 /// frame, any number of data and hole frames and an end frame; file and data frames are followed by
 /// `body_bytes` bytes of content. A body is always whole: a sender that cannot read it all pads it,
-/// and says so in the end frame. What fails on the sender's side alone it tells before its bye, so
-/// that both sides know of the same failures. Integers are little-endian. Whatever comes in is
-/// checked against the limits below before anything is allocated for it.
+/// and says so in the end frame. Small files travel whole, many in one small_files frame: each is
+/// an item of its own, its contents behind it. What fails on the sender's side alone it tells
+/// before its bye, so that both sides know of the same failures. Integers are little-endian.
+/// Whatever comes in is checked against the limits below before anything is allocated for it.
 namespace ship::wire {
 
 /// The peer broke the rules above: nothing more can be understood on this connection.
@@ -32,12 +34,15 @@ class version_error : public protocol_error {
   using protocol_error::protocol_error;
 };
 
-inline constexpr std::uint32_t version = 2;
+inline constexpr std::uint32_t version = 3;
 inline constexpr std::uint32_t connection_limit = 256;
 inline constexpr std::size_t path_limit_bytes = 4096;
 inline constexpr std::size_t reason_limit_bytes = 1024;
 inline constexpr std::uint64_t body_limit_bytes = 8 * 1024 * 1024;
 inline constexpr std::uint64_t size_limit_bytes = std::uint64_t{1} << 62;
+/// Of a file in a small_files frame, and of all that such a frame holds.
+inline constexpr std::size_t small_file_limit_bytes = 64 * 1024;
+inline constexpr std::size_t small_files_limit_bytes = 256 * 1024;
 /// Of a file that does not tell its size: what comes up to the end frame is all of it.
 inline constexpr std::uint64_t unknown_size = ~std::uint64_t{0};
 
@@ -71,6 +76,7 @@ enum class kind : std::uint8_t {
   result,         // from the receiver
   hole,           // more of a file: zeros, which are not sent
   failures,       // of the sender, that the receiver cannot know of
+  small_files,    // some files with all that is in them
 };
 
 struct header {
@@ -94,6 +100,14 @@ struct item {
   std::string target;      // of a link
 };
 
+/// One of those in the payload of a small_files frame.
+struct small_file {
+  wire::item about;
+  std::string_view contents;  // in the payload
+};
+/// How much of a payload such a file takes.
+std::size_t small_file_bytes(std::size_t path_bytes, std::size_t contents_bytes);
+
 /// The payload of an end and a result frame.
 struct outcome {
   std::uint32_t status = 0;  // an errno; 0 is success
@@ -114,6 +128,11 @@ void append(std::string& to, kind what, const item& of, std::uint64_t body_bytes
 void append(std::string& to, kind what, const outcome& of);
 void append(std::string& to, const failures& what);
 void append_hole(std::string& to, std::uint64_t nbytes);
+/// A small_files frame: begin it, append the files, end it with what its beginning gave. The caller
+/// keeps to the limits.
+std::size_t begin_small_files(std::string& to);
+void append_small_file(std::string& to, const item& about, std::string_view contents);
+void end_small_files(std::string& to, std::size_t begun);
 /// A data, checkpoint or bye frame.
 void append(std::string& to, kind what, std::uint64_t body_bytes = 0);
 
@@ -124,6 +143,8 @@ header parse_header(std::span<const char, header_size_bytes> bytes);
 item parse_item(std::string_view payload);
 outcome parse_outcome(std::string_view payload);
 failures parse_failures(std::string_view payload);
+/// What it gives refers to the payload.
+std::vector<small_file> parse_small_files(std::string_view payload);
 /// How long it is: at least a byte.
 std::uint64_t parse_hole(std::string_view payload);
 

@@ -23,6 +23,7 @@ using support::file_item;
 using support::frame;
 using support::peer;
 using support::program;
+using support::small_files;
 using support::whole_file;
 
 }  // namespace
@@ -81,6 +82,14 @@ TEST_CASE("examples/ship: frames that break the rules end the session, and leave
   SUBCASE("a path with ..") { bad = whole_file("../escaped", "x"); }
   SUBCASE("a path with .. inside") { bad = whole_file("a/../../escaped", "x"); }
   SUBCASE("an absolute path") { bad = whole_file(at.path() / "escaped", "x"); }
+  SUBCASE("a small file with ..") { bad = small_files({{file_item("../escaped", 1), "x"}}); }
+  SUBCASE("a small file with .. behind a good one") {
+    bad = small_files({{file_item("good", 1), "x"}, {file_item("../escaped", 1), "x"}});
+  }
+  SUBCASE("a small file longer than its frame") {
+    bad = small_files({{file_item("file", 10), "x"}});
+  }
+  SUBCASE("no small files") { bad = small_files({}); }
   SUBCASE("a directory with ..") { bad = frame(wire::kind::directory, file_item("../escaped")); }
   SUBCASE("attributes of ..") { bad = frame(wire::kind::attributes, file_item("..")); }
   SUBCASE("a link with ..") { bad = frame(wire::kind::link, file_item("../escaped")); }
@@ -158,6 +167,9 @@ TEST_CASE("examples/ship: no path leads out through a symbolic link") {
     CAPTURE(link);
     hostile.say(whole_file(link + "/evil", "x"));
     CHECK(hostile.hear_result().status == ELOOP);
+    hostile.say(small_files({{file_item(link + "/evil", 1), "x"}, {file_item("good", 1), "x"}}));
+    CHECK(hostile.hear_result().status == ELOOP);
+    CHECK(hostile.hear_result().status == 0);
     hostile.say(frame(wire::kind::directory, file_item(link + "/evil")));
     CHECK(hostile.hear_result().status == ELOOP);
     hostile.say(frame(wire::kind::directory, file_item(link)));
@@ -187,12 +199,16 @@ TEST_CASE("examples/ship: set-user-id is not taken over") {
   about.mode = 06755;
   std::string bytes = frame(wire::kind::file, about);
   wire::append(bytes, wire::kind::end, wire::outcome{});
+  about.path = "small";
+  bytes += small_files({{about, ""}});
   wire::append(bytes, wire::kind::bye);
   sender.say(bytes);
   CHECK(sender.hear_result().status == 0);
   CHECK(sender.hear_result().status == 0);
+  CHECK(sender.hear_result().status == 0);
   CHECK(receiver.finish().code == 0);
   CHECK(fs::status(at.path() / "into" / "file").permissions() == fs::perms(0755));
+  CHECK(fs::status(at.path() / "into" / "small").permissions() == fs::perms(0755));
 }
 
 TEST_SUITE_END();

@@ -191,7 +191,7 @@ TEST_CASE("examples/ship: who answers in another version is named, and which it 
   CHECK(sent.code == 1);
   CHECK(sent.err ==
         "ship: cannot send to " + address +
-            ": the receiver speaks version 1 of the protocol, and this program version 2\n");
+            ": the receiver speaks version 1 of the protocol, and this program version 3\n");
 }
 
 TEST_SUITE_END();

@@ -62,6 +62,14 @@ std::string frame(wire::kind kind, const wire::item& of, std::uint64_t body_byte
   return bytes;
 }
 
+std::string small_files(const std::vector<std::pair<wire::item, std::string>>& files) {
+  std::string bytes;
+  const std::size_t begun = wire::begin_small_files(bytes);
+  for (const auto& [about, contents] : files) wire::append_small_file(bytes, about, contents);
+  wire::end_small_files(bytes, begun);
+  return bytes;
+}
+
 std::string whole_file(const std::string& path, const std::string& contents) {
   std::string bytes = frame(wire::kind::file, file_item(path, contents.size()), contents.size());
   bytes += contents;

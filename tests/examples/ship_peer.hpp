@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "../examples/ship/wire.hpp"
 #include "zc/fd.hpp"
@@ -30,6 +32,8 @@ class peer {
 
 ship::wire::item file_item(std::string path, std::uint64_t size = 0);
 std::string frame(ship::wire::kind kind, const ship::wire::item& of, std::uint64_t body_bytes = 0);
+/// Files of which each is an item, its contents behind it.
+std::string small_files(const std::vector<std::pair<ship::wire::item, std::string>>& files);
 std::string whole_file(const std::string& path, const std::string& contents);
 
 }  // namespace support

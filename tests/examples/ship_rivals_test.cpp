@@ -40,6 +40,16 @@ std::string files(const std::string& prefix) {
   return frames;
 }
 
+std::string small_files(const std::string& prefix) {
+  std::string frames;
+  for (int i = 0; i < item_count; i += 2) {
+    frames +=
+        support::small_files({{support::file_item(prefix + std::to_string(i), 8), "contents"},
+                              {support::file_item(prefix + std::to_string(i + 1), 8), "contents"}});
+  }
+  return frames;
+}
+
 /// Of one that says nothing but that it is done.
 std::size_t answer_size_bytes() {
   std::string bytes;
@@ -99,6 +109,7 @@ void check_that_one_is_taken(std::string (*items)(const std::string&), std::ptrd
 TEST_CASE(
     "examples/ship: of two senders who begin at once one is taken, the other leaves nothing") {
   for (int i = 0; i < 5; ++i) check_that_one_is_taken(files, 0);
+  for (int i = 0; i < 5; ++i) check_that_one_is_taken(small_files, 0);
 }
 
 TEST_CASE(

@@ -135,7 +135,7 @@ TEST_CASE("examples/ship: the summary for programs") {
     for (const char* key : {"seconds", "cpu_seconds", "cpu_seconds_per_gb", "routes"}) {
       CHECK(each->out.find("\"" + std::string(key) + "\":") != std::string::npos);
     }
-    CHECK(each->out.find("\"copy\":0}") != std::string::npos);
+    CHECK(each->out.find("\"copy\":0},\"whole\":204,") != std::string::npos);
   }
 }
 

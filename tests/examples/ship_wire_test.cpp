@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "../examples/ship/wire.hpp"
 
@@ -137,18 +138,73 @@ TEST_CASE("ship: a header beyond the limits is refused") {
   bytes.clear();
   wire::append(bytes, wire::kind::bye, 1);
   CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
-  for (const unsigned kind : {0u, 12u, 255u}) {
+  for (const unsigned kind : {0u, 13u, 255u}) {
     bytes = good;
     bytes[0] = static_cast<char>(kind);
     CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
   }
-  for (const wire::kind each :
-       {wire::kind::directory, wire::kind::link, wire::kind::file, wire::kind::data,
-        wire::kind::end, wire::kind::result, wire::kind::hole, wire::kind::failures}) {
+  for (const wire::kind each : {wire::kind::directory, wire::kind::link, wire::kind::file,
+                                wire::kind::data, wire::kind::end, wire::kind::result,
+                                wire::kind::hole, wire::kind::failures, wire::kind::small_files}) {
     bytes.clear();
     wire::append(bytes, each);
     std::fill(bytes.begin() + 4, bytes.begin() + 8, '\xff');
     CHECK_THROWS_AS(header_of(bytes), wire::protocol_error);
+  }
+}
+
+TEST_CASE("ship: small files are parsed as they were appended, and refused where they are odd") {
+  wire::item about = some_item();
+  about.target.clear();
+  about.size = 3;
+  std::string bytes;
+  std::size_t begun = wire::begin_small_files(bytes);
+  wire::append_small_file(bytes, about, "abc");
+  about.path = "empty";
+  about.size = 0;
+  wire::append_small_file(bytes, about, "");
+  wire::end_small_files(bytes, begun);
+  CHECK(header_of(bytes).kind == wire::kind::small_files);
+  CHECK(header_of(bytes).body_bytes == 0);
+  const std::string payload = payload_of(bytes);
+  CHECK(header_of(bytes).payload_bytes == payload.size());
+  CHECK(payload.size() == wire::small_file_bytes(some_item().path.size(), 3) +
+                              wire::small_file_bytes(about.path.size(), 0));
+  const std::vector<wire::small_file> files = wire::parse_small_files(payload);
+  REQUIRE(files.size() == 2);
+  CHECK(files[0].about.path == some_item().path);
+  CHECK(files[0].about.mode == 0640);
+  CHECK(files[0].contents == "abc");
+  CHECK(files[1].about.path == "empty");
+  CHECK(files[1].contents.empty());
+
+  const std::size_t first = wire::small_file_bytes(some_item().path.size(), 3);
+  for (std::size_t size = 0; size < payload.size(); ++size) {
+    CAPTURE(size);
+    if (size == first) continue;
+    CHECK_THROWS_AS(wire::parse_small_files(payload.substr(0, size)), wire::protocol_error);
+  }
+  const auto refuses = [](const wire::item& one, const std::string& contents) {
+    std::string frame;
+    const std::size_t at = wire::begin_small_files(frame);
+    wire::append_small_file(frame, one, contents);
+    wire::end_small_files(frame, at);
+    CHECK_THROWS_AS(wire::parse_small_files(payload_of(frame)), wire::protocol_error);
+  };
+  about.size = 1;
+  SUBCASE("a path that leads out") {
+    about.path = "a/../../b";
+    refuses(about, "x");
+  }
+  SUBCASE("more than its size") { refuses(about, "xx"); }
+  SUBCASE("less than its size") { refuses(about, ""); }
+  SUBCASE("larger than a small file") {
+    about.size = wire::small_file_limit_bytes + 1;
+    refuses(about, std::string(wire::small_file_limit_bytes + 1, 'x'));
+  }
+  SUBCASE("the target of a link") {
+    about.target = "elsewhere";
+    refuses(about, "x");
   }
 }
 
