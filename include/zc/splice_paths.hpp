@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -57,10 +58,13 @@ ZC_API std::string describe(const path_job& job, const path_transfer& result);
 
 namespace detail {
 
+class small_copies;
+
 /// How many jobs of one batch may have files open at once: all, until there is no descriptor left.
 class ZC_API descriptor_budget {
  public:
-  explicit descriptor_budget(std::size_t in_flight) noexcept : most_(in_flight), jobs_(in_flight) {}
+  explicit descriptor_budget(std::size_t in_flight);
+  ~descriptor_budget();
 
   /// Opens, splices and closes. What finds no descriptor (EMFILE, ENFILE) gives back those it has
   /// and tries again when another job of the batch has ended; it fails where none is left.
@@ -76,6 +80,7 @@ class ZC_API descriptor_budget {
   std::size_t most_;
   std::size_t ended_in_a_row_ = 0;
   gate jobs_;
+  std::unique_ptr<small_copies> small_;
 };
 
 /// The batch's callables, and the budget that its jobs share.
@@ -97,6 +102,10 @@ task<batch_result> run_paths(Next next, Done done, batch_options options) {
 /// twice, try_splice() and close(2) twice, all on the ring; what was opened is always closed.
 /// path_transfer::call says which of them failed; a failed close of `out` is a failed job, as some
 /// file systems tell of lost bytes only then.
+///
+/// A regular file of up to 64 KiB that goes into a new file, by a job with default options, is read
+/// and written by one of the context's threads, many such jobs in one hand-over; a cancellation
+/// lets the one that is being copied end.
 ///
 /// Where the process has no descriptors left (EMFILE, ENFILE) a job waits until others of the batch
 /// have closed theirs, and fewer run at once from then on, for a while; it fails with that error

@@ -1,6 +1,5 @@
 #include "zc/splice_paths.hpp"
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 
 #include "engine/loop.hpp"
 #include "engine/off_thread.hpp"
+#include "transfer/small_copies.hpp"
 #include "zc/fd.hpp"
 #include "zc/op/close.hpp"
 #include "zc/op/openat.hpp"
@@ -17,17 +17,7 @@ namespace zc {
 
 namespace {
 
-/// One end of a job while it runs.
-struct opened {
-  int raw = -1;
-  fd ours;               // where zc opened it
-  struct stat about {};  // of `in`
-
-  void own(fd file) noexcept {
-    raw = file.get();
-    ours = std::move(file);
-  }
-};
+using detail::opened_end;
 
 bool no_descriptors(const path_transfer& done) noexcept {
   const bool opening = done.call == path_call::open_in || done.call == path_call::open_out;
@@ -47,7 +37,7 @@ void fail(path_transfer& done, path_call call, std::error_code error, side where
 }
 
 /// A job opens its target only when its source is there.
-task<std::error_code> open_in(const path_job& job, opened& in) {
+task<std::error_code> open_in(const path_job& job, opened_end& in) {
   in.raw = job.in_at;
   if (!job.in.empty()) {
     result<fd> file = co_await op::openat(job.in_at, job.in.c_str(), job.in_flags | O_CLOEXEC);
@@ -82,7 +72,7 @@ task<std::error_code> truncate(int file, int flags) {
   co_return co_await truncate_off_thread(file);
 }
 
-task<std::error_code> open_out(const path_job& job, const opened& in, opened& out) {
+task<std::error_code> open_out(const path_job& job, const opened_end& in, opened_end& out) {
   out.raw = job.out_at;
   if (job.out.empty()) co_return std::error_code();
   const char* const path = job.out.c_str();
@@ -113,15 +103,17 @@ task<std::error_code> close(fd file) {
   co_return closed.error();
 }
 
-/// The chain of one job. Whatever ends it early, what it opened is closed.
-task<path_transfer> open_and_splice(const path_job& job) {
+/// The chain of one job, whose source may be open. Whatever ends it early, what it opened is
+/// closed.
+task<path_transfer> open_and_splice(const path_job& job, opened_end in) {
   path_transfer done;
   done.route = job.options.route;
-  opened in;
-  opened out;
-  if (const std::error_code error = co_await open_in(job, in)) {
-    fail(done, path_call::open_in, error, side::in);
-    co_return done;
+  opened_end out;
+  if (!in.ours) {
+    if (const std::error_code error = co_await open_in(job, in)) {
+      fail(done, path_call::open_in, error, side::in);
+      co_return done;
+    }
   }
   if (const std::error_code error = co_await open_out(job, in, out)) {
     fail(done, path_call::open_out, error, side::out);
@@ -141,6 +133,18 @@ task<path_transfer> open_and_splice(const path_job& job) {
   co_return done;
 }
 
+/// A small file in one of many hand-overs, anything else as a chain of its own.
+task<path_transfer> copy_or_splice(const path_job& job, detail::small_copies& small) {
+  opened_end in;
+  if (detail::small_copy::may_serve(job)) {
+    detail::small_copy one(job);
+    co_await small.run(one);
+    if (one.ended) co_return std::move(one.result);
+    in = std::move(one.in);
+  }
+  co_return co_await open_and_splice(job, std::move(in));
+}
+
 std::string name_of(const std::string& path, int at) {
   return path.empty() ? "descriptor " + std::to_string(at) : path;
 }
@@ -156,6 +160,11 @@ namespace detail {
 
 // So many jobs end well before one more is tried. It may cost an open in vain.
 constexpr std::size_t widen_after = 256;
+
+descriptor_budget::descriptor_budget(std::size_t in_flight)
+    : most_(in_flight), jobs_(in_flight), small_(std::make_unique<small_copies>()) {}
+
+descriptor_budget::~descriptor_budget() = default;
 
 void descriptor_budget::narrow() noexcept {
   ended_in_a_row_ = 0;
@@ -173,7 +182,7 @@ task<path_transfer> descriptor_budget::carry(const path_job& job) {
   for (;;) {
     const bool alone = jobs_.inside() == 1;
     const std::uint64_t entries = jobs_.entries();
-    path_transfer done = co_await open_and_splice(job);
+    path_transfer done = co_await copy_or_splice(job, *small_);
     if (!no_descriptors(done)) {
       widen();
       co_return done;

@@ -174,7 +174,7 @@ TEST_CASE("splice_paths: a full disk is the splice's error, with exact counts, a
 }
 
 TEST_CASE("splice_paths: a close of the target that fails is a failed job") {
-  const tree files(1);
+  const tree files(1, 100'000);  // too large to be copied on a thread
   zc::context context;
   // Answered, but not done: the descriptor would stay. So the test closes it itself.
   support::scripted_kernel failing(
@@ -186,7 +186,7 @@ TEST_CASE("splice_paths: a close of the target that fails is a failed job") {
   CHECK(done[0].error == std::errc::io_error);
   CHECK(done[0].side == zc::side::out);
   CHECK(done[0].call == zc::path_call::close_out);
-  CHECK(done[0].moved == 1000);
+  CHECK(done[0].moved == 100'000);
   CHECK(zc::describe(files.job(0), done[0]) ==
         "close: " + files.job(0).out + ": Input/output error");
   const std::filesystem::path target = std::filesystem::canonical(files.job(0).out);
@@ -357,7 +357,7 @@ TEST_CASE("splice_paths: without descriptors for even one job, each says so") {
 
 TEST_CASE("splice_paths: where descriptors come back, as many as before run at once again") {
   zc::detail::descriptor_budget budget(2);
-  const tree files(1);
+  const tree files(1, 100'000);  // too large to be copied on a thread
   const auto many = [&](int times) -> zc::task<> {
     for (int i = 0; i < times; ++i) {
       const zc::path_transfer done = co_await budget.carry(files.job(0));
@@ -477,6 +477,97 @@ TEST_CASE("splice_paths: jobs that all end at once hold up nobody and need no st
   };
   zc::run(zc::when_all(others(), zc::splice_paths(next, done)));
   CHECK(rounds >= 20'000 / 512);
+}
+
+TEST_CASE("splice_paths: small files into new ones take the ring no op") {
+  const tree files(200);
+  zc::context context;
+  support::scripted_kernel kernel(
+      {.what = support::fault::kind::error, .error = EIO, .opcode = IORING_OP_OPENAT});
+  kernel.stand_before(context);
+  const std::size_t before = support::open_descriptors();
+  const std::vector<zc::path_transfer> done = context.run(zc::splice_paths(files.jobs(200)));
+  CHECK(support::open_descriptors() == before);
+  CHECK_FALSE(kernel.met());
+  for (std::size_t i = 0; i < 200; ++i) {
+    REQUIRE(done[i].reason == zc::stop_reason::complete);
+    REQUIRE(done[i].moved == 1000 + i);
+    REQUIRE(done[i].route == zc::route::direct);
+    REQUIRE(support::conserved(done[i]));
+    REQUIRE(files.arrived(i));
+  }
+}
+
+TEST_CASE("splice_paths: files of all sizes around what is small arrive together") {
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{64 * 1024 - 3}}) {
+    const tree files(7, bytes);
+    for (const zc::path_transfer& each : zc::run(zc::splice_paths(files.jobs(7)))) {
+      CHECK(each.reason == zc::stop_reason::complete);
+    }
+    for (std::size_t i = 0; i < 7; ++i) CHECK(files.arrived(i));
+  }
+}
+
+TEST_CASE("splice_paths: a file that says it is empty and is not arrives whole") {
+  const tree files(1);
+  zc::path_job job = files.job(0);
+  job.in = "/proc/version";
+  const zc::path_transfer done = run_one(job);
+  CHECK(done.reason == zc::stop_reason::end_of_file);
+  const std::string expected = support::read_all(support::open_file(job.in, O_RDONLY).get());
+  CHECK(done.moved == expected.size());
+  CHECK(read_file(job.out) == expected);
+}
+
+TEST_CASE("splice_paths: a full disk is a small file's error too, with exact counts") {
+  const tree files(1, 30'000);
+  const support::small_filesystem full(16 * 1024);
+  zc::path_job job = files.job(0);
+  job.out = full.path() / "0";
+  const zc::path_transfer done = run_one(job);
+  CHECK(done.error == std::errc::no_space_on_device);
+  CHECK(done.side == zc::side::out);
+  CHECK(done.call == zc::path_call::splice);
+  CHECK(done.moved == 16 * 1024);
+  CHECK(support::conserved(done));
+}
+
+TEST_CASE("splice_paths: a frame that goes waits for what a thread copies for it") {
+  class nobody final : public zc::detail::joiner {
+    std::coroutine_handle<> child_done(zc::detail::promise_base&) noexcept override {
+      return std::noop_coroutine();
+    }
+  };
+  const tree files(100);
+  const std::size_t before = support::open_descriptors();
+  {
+    zc::context context;
+    const auto work = [&]() -> zc::task<> {
+      const zc::detail::environment here = co_await zc::detail::this_environment{};
+      for (const int turns : {0, 1, 2, 5, 20}) {
+        CAPTURE(turns);
+        for (std::size_t i = 0; i < 100; ++i) std::filesystem::remove(files.job(i).out);
+        const std::vector<zc::path_job> jobs = files.jobs(100);
+        zc::detail::descriptor_budget budget(100);
+        nobody parent;
+        std::vector<zc::task<zc::path_transfer>> copies;
+        for (const zc::path_job& each : jobs) copies.push_back(budget.carry(each));
+        for (const auto& each : copies) each.promise().start_in(here, parent);
+        for (int i = 0; i < turns; ++i) co_await zc::yield();
+        // In another order than they have come.
+        while (!copies.empty()) {
+          copies.erase(copies.begin() + static_cast<std::ptrdiff_t>(copies.size() / 2));
+        }
+      }
+      // What follows finds nothing of them in its way.
+      for (std::size_t i = 0; i < 100; ++i) std::filesystem::remove(files.job(i).out);
+      for (const zc::path_transfer& each : co_await zc::splice_paths(files.jobs(100))) {
+        CHECK(each.reason == zc::stop_reason::complete);
+      }
+    };
+    context.run(work());
+  }
+  CHECK(support::open_descriptors() == before);
 }
 
 TEST_CASE("splice_paths: of no jobs gives no results, and 0 at a time is refused") {
