@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <exception>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #include "zc/detail/export.hpp"
@@ -52,6 +53,8 @@ class ZC_API promise_base : public resumable {
   void unhandled_exception() noexcept { error_ = std::current_exception(); }
 
   std::exception_ptr error() const noexcept { return error_; }
+  /// As if the coroutine had thrown this when it ends, which it is to do next.
+  void end_with(std::exception_ptr error) noexcept { error_ = std::move(error); }
 
   /// Starts this coroutine on behalf of `waiter`, which its end resumes. False when it has already
   /// ended: then `waiter` goes on by itself. So a million synchronous ends in a row leave the stack
@@ -101,6 +104,24 @@ class promise_value<void> : public promise_base {
  public:
   void return_void() const noexcept {}
   void take() const { rethrow(); }
+};
+
+/// `co_await end_with(error); co_return;` in a task<>: it ends as if it had thrown, at a fraction
+/// of the cost where nobody looks at that.
+class end_with {
+ public:
+  explicit end_with(std::exception_ptr error) noexcept : error_(std::move(error)) {}
+  bool await_ready() const noexcept { return false; }
+  template <class Promise>
+    requires std::is_base_of_v<promise_value<void>, Promise>
+  bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
+    self.promise().end_with(std::move(error_));
+    return false;
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  std::exception_ptr error_;
 };
 
 /// `co_await this_environment{}`: where the awaiting coroutine runs. Does not suspend.
