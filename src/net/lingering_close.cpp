@@ -54,15 +54,16 @@ result<std::size_t> drop_some(loop& in, int socket) {
                                                MSG_DONTWAIT | MSG_TRUNC));
 }
 
-task<> input(int socket) { static_cast<void>(co_await op::poll(socket, POLLIN)); }
+/// What a poll says of the socket is found out by reading.
+task<result<void>> input(int socket) {
+  const auto seen = co_await op::poll(socket, POLLIN);
+  if (seen.error() == std::errc::operation_canceled) co_return seen.error();
+  co_return result<void>();
+}
 
 task<std::error_code> wait_for_input(int socket, nanoseconds at_most) {
-  try {
-    co_await timeout(at_most, input(socket));
-  } catch (const std::system_error& ended) {
-    co_return ended.code();
-  }
-  co_return std::error_code();
+  const result<void> waited = co_await timeout(at_most, input(socket));
+  co_return waited.error();
 }
 
 /// When to give the peer up.

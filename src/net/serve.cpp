@@ -88,37 +88,44 @@ class server {
   };
 
   task<> supervise() {
-    try {
-      co_await with_stop(stop_, accept_all());
-    } catch (const std::system_error& ended) {
-      if (ended.code() != std::errc::operation_canceled || !stop_.stop_requested()) throw;
-    }
+    const result<void> accepted = co_await with_stop(stop_, accept_all());
+    if (!accepted && !stop_.stop_requested()) throw_cancelled(accepted.error());
     by_.give_up();
     say(serve_event::draining);
-    try {
-      co_await timeout(options_.grace, last_to_end());
-    } catch (const std::system_error& late) {
-      if (late.code() != std::errc::timed_out) throw;
+    const result<void> ended = co_await timeout(options_.grace, last_to_end());
+    if (ended.error() == std::errc::timed_out) {
       say(serve_event::cancelling);
+    } else if (!ended) {
+      throw_cancelled(ended.error());
     }
     tasks_.cancel();
   }
 
-  task<> last_to_end() {
-    while (connections_ > 0) co_await one_to_end();
+  [[noreturn]] static void throw_cancelled(std::error_code error) {
+    throw std::system_error(error, "zc::serve");
   }
 
-  task<> one_to_end() {
+  task<result<void>> last_to_end() {
+    while (connections_ > 0) {
+      const result<void> one = co_await one_to_end();
+      if (!one) co_return one;
+    }
+    co_return result<void>();
+  }
+
+  task<result<void>> one_to_end() {
     const std::error_code error = co_await one_ended_.wait();
-    if (error) throw std::system_error(error, "zc::serve");
+    co_return error ? result<void>(error) : result<void>();
   }
 
-  task<> accept_all() {
+  /// Until it is cancelled: ECANCELED. Throws what else ends it.
+  task<result<void>> accept_all() {
     const detail::environment env = co_await detail::this_environment{};
     for (;;) {
       while (connections_ >= options_.connections) {
         pause(serve_event::full, {});
-        co_await one_to_end();
+        const result<void> one = co_await one_to_end();
+        if (!one) co_return one;
       }
       co_await detail::breather(*env.where);
       std::error_code error = prepare();
@@ -127,14 +134,18 @@ class server {
             co_await op::accept(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         error = client ? begin(std::move(*client)) : client.error();
       }
+      result<void> paused;
       if (is_exhaustion(error)) {
         pause(serve_event::exhausted, error);
-        co_await one_to_end_or_a_while();
+        paused = co_await timeout(pause_when_exhausted, one_to_end());
       } else if (is_of_one_connection(error)) {
-        co_await back_off(error);
+        paused = co_await back_off(error);
+      } else if (error == std::errc::operation_canceled) {
+        co_return error;
       } else if (error && !is_passing(error)) {
         throw std::system_error(error, "zc::serve: accept");
       }
+      if (paused.error() == std::errc::operation_canceled) co_return paused;
     }
   }
 
@@ -152,12 +163,13 @@ class server {
 
   /// After an error that may stay, or come again with every connection there is: the thread has
   /// more to do than that.
-  task<> back_off(std::error_code error) {
+  task<result<void>> back_off(std::error_code error) {
     const auto wait = std::exchange(
         next_pause_,
         std::clamp(2 * next_pause_, first_pause_when_failing, longest_pause_when_failing));
     if (wait == longest_pause_when_failing) pause(serve_event::failing, error);
-    if (wait > wait.zero()) co_await sleep_for(wait);
+    if (wait == wait.zero()) co_return result<void>();
+    co_return co_await try_sleep_for(wait);
   }
 
   std::error_code begin(fd client) {
@@ -180,14 +192,6 @@ class server {
       co_await std::move(handling);
     } catch (const std::system_error& ended) {
       if (ended.code() != std::errc::operation_canceled || !stop_.stop_requested()) throw;
-    }
-  }
-
-  task<> one_to_end_or_a_while() {
-    try {
-      co_await timeout(pause_when_exhausted, one_to_end());
-    } catch (const std::system_error& ended) {
-      if (ended.code() != std::errc::timed_out) throw;
     }
   }
 
