@@ -25,10 +25,6 @@ constexpr std::chrono::seconds lookup_interval(5);
 // As zc::connect() has it, where there is time for that.
 constexpr std::chrono::milliseconds longest_head_start(250);
 
-bool is_cancelled(const std::system_error& failed) {
-  return failed.code() == std::errc::operation_canceled;
-}
-
 bool is_shortage(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
@@ -58,13 +54,15 @@ zc::task<zc::fd> upstream::connect(zc::fd spare) {
   const auto share = connect_timeout_ / candidates->size();
   const zc::connect_options options{
       .head_start = std::min<std::chrono::nanoseconds>(share, longest_head_start)};
-  try {
-    co_return co_await zc::timeout(connect_timeout_,
-                                   zc::connect(*candidates, options, std::move(spare)));
-  } catch (const std::system_error& failed) {
-    if (failed.code() != std::errc::timed_out) throw;
-    throw std::system_error(failed.code(), "connect: " + text_of(*candidates));
+  zc::result<zc::fd> made = co_await zc::timeout(
+      connect_timeout_, zc::try_connect(*candidates, options, std::move(spare)));
+  if (!made) {
+    const bool late = made.error() == std::errc::timed_out;
+    throw std::system_error(made.error(),
+                            late ? "connect: " + text_of(*candidates)
+                                 : "zc::connect: " + zc::to_string(candidates->back()));
   }
+  co_return std::move(*made);
 }
 
 std::string upstream::text_of(const addresses& candidates) const {
@@ -74,12 +72,14 @@ std::string upstream::text_of(const addresses& candidates) const {
 /// Only who comes when the addresses are old waits for new ones; the others meanwhile use the old.
 zc::task<> upstream::look_up() {
   looked_up_ = steady_clock::now();
-  try {
-    addresses found = co_await zc::timeout(connect_timeout_, zc::resolve(name_));
-    known_ = std::make_shared<addresses>(std::move(found));
-  } catch (const std::system_error& failed) {
-    if (is_cancelled(failed)) throw;
-    say_.say("still the last addresses of " + zc::to_string(name_) + ": " + failed.what());
+  zc::result<addresses> found = co_await zc::timeout(connect_timeout_, zc::try_resolve(name_));
+  if (found) {
+    known_ = std::make_shared<addresses>(std::move(*found));
+  } else if (found.error() == std::errc::operation_canceled) {
+    throw std::system_error(found.error());
+  } else {
+    say_.say("still the last addresses of " + zc::to_string(name_) +
+             ": zc::resolve: " + zc::to_string(name_) + ": " + found.error().message());
   }
 }
 

@@ -7,6 +7,7 @@
 #include "zc/address.hpp"
 #include "zc/detail/export.hpp"
 #include "zc/fd.hpp"
+#include "zc/result.hpp"
 #include "zc/task.hpp"
 
 namespace zc {
@@ -18,6 +19,9 @@ namespace zc {
 /// it into timeout(). Cancelled, it closes the socket. Throws std::system_error whose text names
 /// the address: ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, EMFILE, ECANCELED, ...
 ZC_API task<fd> connect(address where);
+
+/// The same without an exception: resumes with the error, which names no address.
+task<result<fd>> try_connect(address where);
 
 /// How to connect to one of several addresses. Designated initialisers: `{.head_start = 100ms}`.
 struct connect_options {
@@ -39,5 +43,9 @@ static_assert(std::is_trivially_destructible_v<connect_options>);
 /// head start is over.
 ZC_API task<fd> connect(std::vector<address> candidates, connect_options options = {},
                         fd spare = {});
+
+/// The same without an exception for what becomes of the connections.
+task<result<fd>> try_connect(std::vector<address> candidates, connect_options options = {},
+                             fd spare = {});
 
 }  // namespace zc

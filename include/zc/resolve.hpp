@@ -9,6 +9,7 @@
 #include "zc/address.hpp"
 #include "zc/detail/export.hpp"
 #include "zc/host_port.hpp"
+#include "zc/result.hpp"
 #include "zc/task.hpp"
 
 namespace zc {
@@ -38,5 +39,8 @@ ZC_API const std::error_category& resolve_category() noexcept;
 /// Throws std::system_error: in resolve_category() what getaddrinfo(3) says, EAGAIN where no thread
 /// is to be had, ECANCELED, or the errno of EAI_SYSTEM. The text names the host.
 ZC_API task<std::vector<address>> resolve(host_port name, resolve_options options = {});
+
+/// The same without an exception: resumes with the error, which names no host.
+task<result<std::vector<address>>> try_resolve(host_port name, resolve_options options = {});
 
 }  // namespace zc

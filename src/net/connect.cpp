@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <optional>
@@ -63,25 +64,35 @@ class attempts {
     running_.emplace();
   }
 
-  task<fd> first_to_answer() {
+  task<result<fd>> first_to_answer() {
     while (!answered_ && (started_ < candidates_.size() || running_->running() > 0)) {
-      if (started_ < candidates_.size()) co_await start_next();
+      if (started_ < candidates_.size()) {
+        if (const std::error_code cancelled = co_await start_next()) co_return cancelled;
+      }
       // What cannot even be started is no reason to wait.
-      if (running_->running() > 0) co_await something_to_do();
+      const bool waits = running_->running() > 0;
+      const std::error_code cancelled = waits ? co_await something_to_do() : std::error_code();
+      if (cancelled) co_return cancelled;
     }
     running_->cancel();
     co_await running_->join();
-    if (!answered_) fail(candidates_.back(), last_error_);
+    if (!answered_) co_return last_error_;
     co_return std::move(answered_);
   }
 
+  /// The last that was tried.
+  const address& latest() const noexcept {
+    return candidates_[std::max<std::size_t>(started_, 1) - 1];
+  }
+
  private:
-  task<> start_next() {
+  /// ECANCELED, or nothing.
+  task<std::error_code> start_next() {
     const address& where = candidates_[started_];
     result<fd> made = socket_for(where);
     if (!made && is_exhaustion(made.error()) && running_->running() > 0) {
-      co_await give_up();
-      if (answered_) co_return;
+      const std::error_code cancelled = co_await give_up();
+      if (cancelled || answered_) co_return cancelled;
       made = socket_for(where);
     }
     ++started_;
@@ -90,6 +101,7 @@ class attempts {
     } else {
       last_error_ = made.error();
     }
+    co_return std::error_code();
   }
 
   result<fd> socket_for(const address& where) {
@@ -112,29 +124,29 @@ class attempts {
     one_ended_.set();
   }
 
-  task<> give_up() {
+  task<std::error_code> give_up() {
     running_->cancel();
     co_await running_->join();
     running_.emplace();
-    co_await one_to_end();  // heard
+    const result<void> heard = co_await one_to_end();
+    co_return heard.error();
   }
 
   /// Until one has ended or, where there is another to try, the latest has had its head start.
-  task<> something_to_do() {
-    try {
-      if (started_ == candidates_.size()) {
-        co_await one_to_end();
-      } else {
-        co_await timeout(options_.head_start, one_to_end());
-      }
-    } catch (const std::system_error& ended) {
-      if (ended.code() != std::errc::timed_out) throw;
+  /// Resumes with ECANCELED, or nothing.
+  task<std::error_code> something_to_do() {
+    if (started_ == candidates_.size()) {
+      const result<void> one = co_await one_to_end();
+      co_return one.error();
     }
+    const result<void> one = co_await timeout(options_.head_start, one_to_end());
+    const bool late = one.error() == std::errc::timed_out;
+    co_return late ? std::error_code() : one.error();
   }
 
-  task<> one_to_end() {
+  task<result<void>> one_to_end() {
     const std::error_code error = co_await one_ended_.wait();
-    if (error) fail(candidates_[started_ - 1], error);
+    co_return error ? result<void>(error) : result<void>();
   }
 
   const std::vector<address>& candidates_;
@@ -149,20 +161,35 @@ class attempts {
 
 }  // namespace
 
-task<fd> connect(address where) {
-  if (const std::error_code cancelled = co_await breathe()) fail(where, cancelled);
+task<result<fd>> try_connect(address where) {
+  if (const std::error_code cancelled = co_await breathe()) co_return cancelled;
   result<fd> made = make_socket(where.family());
-  if (!made) fail(where, made.error());
+  if (!made) co_return made;
   const result<void> connected = co_await op::connect(made->get(), where.data(), where.size());
-  if (!connected) fail(where, connected.error());
+  if (!connected) co_return connected.error();
+  co_return std::move(made);
+}
+
+task<fd> connect(address where) {
+  result<fd> made = co_await try_connect(where);
+  if (!made) fail(where, made.error());
   co_return std::move(*made);
+}
+
+task<result<fd>> try_connect(std::vector<address> candidates, connect_options options, fd spare) {
+  if (candidates.empty()) throw std::invalid_argument("zc::connect: no address");
+  if (const std::error_code cancelled = co_await breathe()) co_return cancelled;
+  attempts all(candidates, options, std::move(spare));
+  co_return co_await all.first_to_answer();
 }
 
 task<fd> connect(std::vector<address> candidates, connect_options options, fd spare) {
   if (candidates.empty()) throw std::invalid_argument("zc::connect: no address");
   if (const std::error_code cancelled = co_await breathe()) fail(candidates.back(), cancelled);
   attempts all(candidates, options, std::move(spare));
-  co_return co_await all.first_to_answer();
+  result<fd> made = co_await all.first_to_answer();
+  if (!made) fail(all.latest(), made.error());
+  co_return std::move(*made);
 }
 
 }  // namespace zc

@@ -40,7 +40,7 @@ const std::error_category& resolve_category() noexcept {
   return one;
 }
 
-task<std::vector<address>> resolve(host_port name, resolve_options options) {
+task<result<std::vector<address>>> try_resolve(host_port name, resolve_options options) {
   const std::optional<address> number = detail::numeric_address(name.host, name.port);
   if (number && (options.family == AF_UNSPEC || options.family == number->family())) {
     std::vector<address> one{*number};
@@ -57,8 +57,15 @@ task<std::vector<address>> resolve(host_port name, resolve_options options) {
   detail::name_call call(detail::loop::of(*env.where).use<detail::name_threads>(), lookup);
   std::error_code error = co_await call;
   if (!error) error = lookup->error;
-  if (error) throw std::system_error(error, "zc::resolve: " + to_string(lookup->name));
+  if (error) co_return error;
   co_return std::move(lookup->found);
+}
+
+task<std::vector<address>> resolve(host_port name, resolve_options options) {
+  const host_port asked = name;
+  result<std::vector<address>> found = co_await try_resolve(std::move(name), options);
+  if (!found) throw std::system_error(found.error(), "zc::resolve: " + to_string(asked));
+  co_return std::move(*found);
 }
 
 }  // namespace zc

@@ -86,6 +86,17 @@ TEST_CASE("connect: where nobody listens it is ECONNREFUSED, and the text names 
   CHECK(refused.text == "zc::connect: " + zc::to_string(where) + ": Connection refused");
 }
 
+TEST_CASE("connect: without an exception it resumes with the socket, or with the error") {
+  const zc::fd listener = zc::listen(address::parse("127.0.0.1:0"));
+  const address here = zc::local_address(listener.get());
+  CHECK(zc::run(zc::try_connect(here)).has_value());
+  CHECK(zc::run(zc::try_connect(std::vector{here})).has_value());
+  const address nobody = refusing();
+  CHECK(zc::run(zc::try_connect(nobody)).error() == std::errc::connection_refused);
+  CHECK(zc::run(zc::try_connect(std::vector{nobody})).error() == std::errc::connection_refused);
+  CHECK_THROWS_AS(zc::run(zc::try_connect(std::vector<address>())), std::invalid_argument);
+}
+
 TEST_CASE("connect: without a way there it is ENETUNREACH") {
   const auto body = [] {
     // A network of one's own has no interface that is up.

@@ -102,6 +102,12 @@ TEST_CASE("resolve: what is no name, or of the wrong family, says so with the na
   CHECK(std::string(other.code.category().name()) == "getaddrinfo");
 }
 
+TEST_CASE("resolve: without an exception it resumes with the addresses, or with the error") {
+  CHECK(zc::run(zc::try_resolve(host_port("127.0.0.1", 80))).value().size() == 1);
+  const auto none = zc::run(zc::try_resolve(host_port(std::string("127.0.0.1\0", 10), 80)));
+  CHECK(none.error() == std::error_code(EAI_NONAME, zc::resolve_category()));
+}
+
 TEST_CASE("resolve: a name has the addresses that its server gives, or none") {
   with_name_server([](support::name_server&) {
     if (zc::run(look_up("one.test:80")) != addresses({"192.0.2.1:80"})) return 1;
