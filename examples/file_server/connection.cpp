@@ -56,24 +56,23 @@ connection::~connection() { with_.counted.add(with_.counted.ended); }
 
 zc::task<> connection::run() {
   const auto first = co_await zc::when_any(serve(), watch());
-  const bool cut_short = first.index() == 1;
+  const bool cut_short = first.index() == 1 && std::get<1>(first);
   if (cut_short) time_out();
   if (closes_at_once_) co_return;
   co_await zc::lingering_close(
       std::move(client_), {.idle_timeout = stopping() ? linger_idle_when_stopping : linger_idle});
 }
 
-zc::task<> connection::watch() {
-  try {
-    co_await zc::with_stop(with_.stop, patience_.run_out());
-    co_return;
-  } catch (const std::system_error& ended) {
-    if (ended.code() != std::errc::operation_canceled || !stopping()) throw;
-  }
+/// Whether what is waited for has taken too long; false where that is no longer of interest.
+zc::task<bool> connection::watch() {
+  const bool too_long = co_await zc::with_stop(with_.stop, patience_.run_out());
+  if (too_long || !stopping()) co_return too_long;
   if (!patience_.is_on_a_request()) {
-    co_await zc::sleep_for(has_answered_ ? request_when_stopping : first_request_when_stopping);
+    const zc::result<void> slept = co_await zc::try_sleep_for(
+        has_answered_ ? request_when_stopping : first_request_when_stopping);
+    if (!slept) co_return false;
   }
-  if (patience_.is_on_a_request()) co_await patience_.run_out();  // it is answered
+  co_return !patience_.is_on_a_request() || co_await patience_.run_out();  // it is answered
 }
 
 void connection::time_out() {

@@ -33,7 +33,7 @@ class connection {
  private:
   zc::task<> serve();
   /// Resumes when the client has kept it waiting for too long, or when it is to end.
-  zc::task<> watch();
+  zc::task<bool> watch();
 
   /// Takes the PROXY header off its beginning. False where there is none.
   zc::task<bool> hear_who_it_is();

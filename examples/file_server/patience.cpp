@@ -45,12 +45,14 @@ void patience::note_progress(coarse_clock::time_point now) noexcept {
   deadline_ = std::max(deadline_, now - ago + limits_.send);
 }
 
-zc::task<> patience::run_out() {
+zc::task<bool> patience::run_out() {
   for (;;) {
     const coarse_clock::time_point now = std::chrono::steady_clock::now();
     if (what_ == wait::reader) note_progress(now);
-    if (now >= deadline_) co_return;
-    co_await zc::sleep_for(std::min<std::chrono::nanoseconds>(deadline_ - now, shortest()));
+    if (now >= deadline_) co_return true;
+    const zc::result<void> slept =
+        co_await zc::try_sleep_for(std::min<std::chrono::nanoseconds>(deadline_ - now, shortest()));
+    if (!slept) co_return false;
   }
 }
 

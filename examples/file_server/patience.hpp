@@ -34,8 +34,8 @@ class patience {
     return what_ == wait::head || what_ == wait::answer || what_ == wait::reader;
   }
 
-  /// Resumes when the time for something has run out. Throws std::system_error: ECANCELED.
-  zc::task<> run_out();
+  /// Resumes when the time for something has run out: true; or cancelled, with false.
+  zc::task<bool> run_out();
 
  private:
   std::chrono::milliseconds limit_of(wait what) const noexcept;

@@ -249,13 +249,8 @@ class running final : private teller {
 
   /// False when all has ended meanwhile.
   static zc::task<bool> wait(std::chrono::milliseconds time) {
-    try {
-      co_await zc::sleep_for(time);
-      co_return true;
-    } catch (const std::system_error& ended) {
-      if (ended.code() != std::errc::operation_canceled) throw;
-    }
-    co_return false;
+    const zc::result<void> slept = co_await zc::try_sleep_for(time);
+    co_return slept.has_value();
   }
 
   zc::task<> tell_metrics() {

@@ -81,7 +81,8 @@ zc::task<> show_progress(const std::function<standing()>& ask) {
   std::uint64_t bytes_before = ask().bytes;
   clock::time_point before = clock::now();
   for (;;) {
-    co_await zc::sleep_for(interval);
+    const zc::result<void> slept = co_await zc::try_sleep_for(interval);
+    if (!slept) co_return;
     const standing now = ask();
     const clock::time_point at = clock::now();
     const double seconds = std::chrono::duration<double>(at - before).count();

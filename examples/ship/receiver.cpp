@@ -51,13 +51,8 @@ std::string seconds_text(std::chrono::milliseconds time) {
 
 /// False where it was cancelled.
 zc::task<bool> pause(std::chrono::milliseconds time) {
-  try {
-    co_await zc::sleep_for(time);
-    co_return true;
-  } catch (const std::system_error& error) {
-    if (!says_cancelled(error.code())) throw;
-  }
-  co_return false;
+  const zc::result<void> slept = co_await zc::try_sleep_for(time);
+  co_return slept.has_value();
 }
 
 /// Who is at the other end, for people.
@@ -227,7 +222,7 @@ class receiver {
       const session& of = *chosen_;
       return standing{of.summary.files, of.about.files, of.bytes_arrived, of.about.bytes};
     };
-    all_.spawn(show_until_cancelled());
+    all_.spawn(show_progress(ask_));
   }
 
   void leave(session& one, const std::string& peer, const std::string& failure) {
@@ -271,14 +266,6 @@ class receiver {
           if (each.part_of == one) each.hang_up(one->ended_because);
         }
       }
-    }
-  }
-
-  zc::task<> show_until_cancelled() {
-    try {
-      co_await show_progress(ask_);
-    } catch (const std::system_error& error) {
-      if (!says_cancelled(error.code())) throw;
     }
   }
 

@@ -192,8 +192,10 @@ zc::task<> send_tree(const tree& what, const std::vector<zc::address>& receivers
     co_return;
   }
   const std::function<standing()> ask = [&all] { return all.now(); };
-  co_await zc::when_any(all.send_everything(), show_progress(ask));
+  const auto first = co_await zc::when_any(all.send_everything(), show_progress(ask));
   clear_progress_line();
+  // It ends when it is cancelled, and so was the other then.
+  if (first.index() == 1) throw std::system_error(ECANCELED, std::system_category());
 }
 
 }  // namespace ship
