@@ -39,6 +39,14 @@ bool obey_permissions() {
                               ::prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH, 0, 0, 0) == 0);
 }
 
+/// Of what it executes: throw_counter.cpp.
+bool count_thrown(const std::string& file) {
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
+  const std::filesystem::path counter = self.parent_path() / "libthrow-counter.so";
+  return ::setenv("LD_PRELOAD", counter.c_str(), 1) == 0 &&
+         ::setenv("ZC_THROWN", file.c_str(), 1) == 0;
+}
+
 /// For good: what it executes may not raise it again.
 bool limit_descriptors(std::size_t most) {
   const rlimit both{most, most};
@@ -64,6 +72,7 @@ program::program(std::vector<std::string> arguments, options given)
   const bool ready =
       ::dup2(in, STDIN_FILENO) >= 0 && ::dup2(out, STDOUT_FILENO) >= 0 &&
       ::dup2(err_.get(), STDERR_FILENO) >= 0 && (!given.obeys_permissions || obey_permissions()) &&
+      (given.thrown.empty() || count_thrown(given.thrown)) &&
       (given.descriptors == 0 || limit_descriptors(given.descriptors)) &&
       (given.forbidden_error == 0 || forbid(given.forbidden_call, given.forbidden_error));
   if (ready) ::execv(path.c_str(), raw.data());

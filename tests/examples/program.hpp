@@ -23,6 +23,7 @@ class program {
     std::size_t descriptors = 0;  // how many it may have open, at most; 0: as many as this process
     long forbidden_call = 0;      // a system call that fails, where forbidden_error is not 0
     int forbidden_error = 0;
+    std::string thrown{};  // a file that gets a byte for each exception it throws; empty: none
   };
   struct result {
     int code = -1;  // 128 plus the number for a signal; -1 when it had to be killed
