@@ -72,7 +72,8 @@ zc::task<bool> connection::watch() {
         has_answered_ ? request_when_stopping : first_request_when_stopping);
     if (!slept) co_return false;
   }
-  co_return !patience_.is_on_a_request() || co_await patience_.run_out();  // it is answered
+  if (!patience_.is_on_a_request()) co_return true;
+  co_return co_await patience_.run_out();  // it is answered
 }
 
 void connection::time_out() {
