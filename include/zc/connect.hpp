@@ -21,7 +21,7 @@ namespace zc {
 ZC_API task<fd> connect(address where);
 
 /// The same without an exception: resumes with the error, which names no address.
-task<result<fd>> try_connect(address where);
+ZC_API task<result<fd>> try_connect(address where);
 
 /// How to connect to one of several addresses. Designated initialisers: `{.head_start = 100ms}`.
 struct connect_options {
@@ -45,7 +45,7 @@ ZC_API task<fd> connect(std::vector<address> candidates, connect_options options
                         fd spare = {});
 
 /// The same without an exception for what becomes of the connections.
-task<result<fd>> try_connect(std::vector<address> candidates, connect_options options = {},
-                             fd spare = {});
+ZC_API task<result<fd>> try_connect(std::vector<address> candidates, connect_options options = {},
+                                    fd spare = {});
 
 }  // namespace zc

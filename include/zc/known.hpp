@@ -11,7 +11,8 @@
 namespace zc {
 
 namespace detail {
-struct foreknowledge;
+struct ends;
+class batch_looks;
 }
 
 /// A descriptor to move bytes from, looked at once for many transfers.
@@ -43,7 +44,8 @@ class ZC_API known_source {
   int get() const noexcept { return fd_; }
 
  private:
-  friend detail::foreknowledge;
+  friend detail::ends;
+  friend detail::batch_looks;
   int fd_ = -1;
   result<detail::endpoint> about_;
 };
@@ -56,7 +58,8 @@ class ZC_API known_target {
   int get() const noexcept { return fd_; }
 
  private:
-  friend detail::foreknowledge;
+  friend detail::ends;
+  friend detail::batch_looks;
   int fd_ = -1;
   result<detail::endpoint> about_;
 };

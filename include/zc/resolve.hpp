@@ -41,6 +41,6 @@ ZC_API const std::error_category& resolve_category() noexcept;
 ZC_API task<std::vector<address>> resolve(host_port name, resolve_options options = {});
 
 /// The same without an exception: resumes with the error, which names no host.
-task<result<std::vector<address>>> try_resolve(host_port name, resolve_options options = {});
+ZC_API task<result<std::vector<address>>> try_resolve(host_port name, resolve_options options = {});
 
 }  // namespace zc

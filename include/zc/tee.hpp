@@ -18,8 +18,8 @@ struct tee_options {
   std::int64_t offset = 0;
   /// As splice_options::nbytes: how many bytes every target gets.
   std::uint64_t nbytes = to_end;
-  /// nonblock: moves what can move now, and takes nothing while a target has no room. more: the
-  /// caller will send more to each target after this call.
+  /// nonblock: moves what can move now, and of a stream takes nothing while a target has no room.
+  /// more: the caller will send more to each target after this call.
   splice_flags flags = splice_flags::none;
   /// As splice_options::out_offset: where to write in each target.
   std::int64_t out_offset = 0;
@@ -33,14 +33,19 @@ static_assert(std::is_trivially_destructible_v<tee_options>);
 /// Moves bytes from `in` to every one of `outs`, any descriptors; resumes with what happened to
 /// each, in their order.
 ///
-/// The pages are shared, as by tee(2), and copied only where a descriptor cannot be spliced or no
-/// pipe is to be had: a call uses as many of context_options::pipes as it has targets, and none
-/// while `in` is idle. The slowest target sets the pace: none is ahead of another by more than one
-/// pipe (or, copied, 64 KiB, or one message).
+/// Each target reads a regular file for itself, as by splice(): none waits for another, and each
+/// has counts of its own. With file_position the position is advanced at the end, by the most that a
+/// target has taken.
+///
+/// From all else each piece is taken once, for all targets, so the slowest sets the pace: none is
+/// ahead of another by more than one pipe (or, copied, 64 KiB, or one message). The pages are shared,
+/// as by tee(2), and copied where a descriptor cannot be spliced, where no pipe is to be had, and
+/// where there are few bytes. A call uses two of context_options::pipes, one more for each target
+/// that is behind, and none while `in` is idle.
 ///
 /// A target that fails drops out, with its own error, and the others go on: its `taken` stays as it
-/// was then, and its remainder has the bytes that the others got and it did not. When all have
-/// failed nothing more is taken. `taken == moved + remainder.size()` holds for each; so does what
+/// was then, and its remainder has what was taken for it and not moved. When all have failed nothing
+/// more is taken. `taken == moved + remainder.size()` holds for each; so does what
 /// transfer says of an error on side::zc.
 ///
 /// Nothing throws for I/O. A target that zc::splice() would refuse (closed, a directory, the pipe

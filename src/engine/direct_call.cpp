@@ -96,6 +96,17 @@ int direct_read_now(ring& beside, int fd, void* buffer, std::size_t nbytes,
   return count_or_error(::preadv2(fd, &all, 1, offset, RWF_NOWAIT));
 }
 
+int direct_write(ring& beside, int fd, const void* buffer, std::size_t nbytes,
+                 std::int64_t offset) noexcept {
+  unsigned some = operation::clamp_length(nbytes);
+  const auto answer = answered(beside, some, [&](io_uring_sqe* shown) {
+    io_uring_prep_write(shown, fd, buffer, some, static_cast<std::uint64_t>(offset));
+  });
+  if (answer) return *answer;
+  return count_or_error(offset >= 0 ? ::pwrite(fd, buffer, some, offset)
+                                    : ::write(fd, buffer, some));
+}
+
 int direct_sendfile(ring& beside, int in, std::int64_t in_at, int out,
                     std::size_t nbytes) noexcept {
   unsigned some = operation::clamp_length(nbytes);

@@ -50,6 +50,10 @@ int direct_read(ring& beside, int fd, void* buffer, std::size_t nbytes,
 int direct_read_now(ring& beside, int fd, void* buffer, std::size_t nbytes,
                     std::int64_t offset) noexcept;
 
+/// write(2), or pwrite(2) where there is an offset.
+int direct_write(ring& beside, int fd, const void* buffer, std::size_t nbytes,
+                 std::int64_t offset) noexcept;
+
 /// sendfile(2). To a ring it looks like a splice from `in` to `out`.
 int direct_sendfile(ring& beside, int in, std::int64_t in_at, int out, std::size_t nbytes) noexcept;
 

@@ -14,6 +14,7 @@ namespace zc::detail {
 /// there is none.
 class aligned_memory {
  public:
+  aligned_memory() noexcept = default;
   explicit aligned_memory(std::size_t size) noexcept
       : storage_(new(std::nothrow) std::byte[size + endpoint::block_bytes]) {
     if (!storage_) return;
@@ -26,7 +27,7 @@ class aligned_memory {
   explicit operator bool() const noexcept { return static_cast<bool>(storage_); }
   std::byte* data() const noexcept { return storage_.get() + begin_; }
 
-  /// Gives the memory away.
+  /// Gives the memory away. The object is false then.
   remainder first(std::size_t size) && noexcept { return {std::move(storage_), begin_, size}; }
 
  private:

@@ -28,40 +28,39 @@ bool passes_largest_offset(std::uint64_t from, std::uint64_t nbytes) noexcept {
 }
 
 /// How many bytes the call asks for: to_end where only the end of `in` will tell.
-refusal check_source(mover& m) noexcept {
-  const splice_options& asked = m.asked;
-  if (!is_offset(asked.offset)) return {errno_code(EINVAL), side::in};
-  m.in_at = m.in.seekable ? asked.offset : file_position;
-  m.left = asked.nbytes;
-  if (!m.in.seekable) {
-    if (asked.offset > 0) return {errno_code(ESPIPE), side::in};
+refusal check_source(pump& call) noexcept {
+  const splice_options& asked = call.asked;
+  if (!is_offset(asked.offset)) return {EINVAL, side::in};
+  call.in.at = call.in.end.seekable ? asked.offset : file_position;
+  call.in.left = asked.nbytes;
+  if (!call.in.end.seekable) {
+    if (asked.offset > 0) return {ESPIPE, side::in};
     return {};
   }
-  const result<std::uint64_t> start = start_of(m.in, asked.offset);
-  if (!start) return {start.error(), side::in};
-  if (m.in.size) {
-    if (*start > *m.in.size) return {errno_code(EOVERFLOW), side::in};
-    const std::uint64_t available = *m.in.size - *start;
+  const result<std::uint64_t> start = start_of(call.in.end, asked.offset);
+  if (!start) return {start.error().value(), side::in};
+  if (call.in.end.size) {
+    if (*start > *call.in.end.size) return {EOVERFLOW, side::in};
+    const std::uint64_t available = *call.in.end.size - *start;
     if (asked.nbytes == to_end) {
-      m.left = available;
+      call.in.left = available;
     } else if (asked.nbytes > available) {
-      return {errno_code(EOVERFLOW), side::in};
+      return {EOVERFLOW, side::in};
     }
   } else if (passes_largest_offset(*start, asked.nbytes)) {
-    return {errno_code(EOVERFLOW), side::in};
+    return {EOVERFLOW, side::in};
   }
   return {};
 }
 
-refusal check_target(mover& m) noexcept {
-  const std::int64_t offset = m.asked.out_offset;
-  if (!is_offset(offset)) return {errno_code(EINVAL), side::out};
-  m.out_at = m.out.seekable ? offset : file_position;
-  if (!m.out.seekable && offset > 0) return {errno_code(ESPIPE), side::out};
-  if (m.out.append && offset > 0) return {errno_code(EINVAL), side::out};
-  const std::uint64_t nbytes = m.left == to_end ? to_end : m.left + m.staged.size();
+refusal check_target(pump& call, std::uint64_t nbytes) noexcept {
+  const std::int64_t offset = call.asked.out_offset;
+  if (!is_offset(offset)) return {EINVAL, side::out};
+  call.out.at = call.out.end.seekable ? offset : file_position;
+  if (!call.out.end.seekable && offset > 0) return {ESPIPE, side::out};
+  if (call.out.end.append && offset > 0) return {EINVAL, side::out};
   if (offset > 0 && passes_largest_offset(static_cast<std::uint64_t>(offset), nbytes)) {
-    return {errno_code(EOVERFLOW), side::out};
+    return {EOVERFLOW, side::out};
   }
   return {};
 }
@@ -72,52 +71,47 @@ bool known_flags(splice_flags flags) noexcept {
   return (flags | all) == all;
 }
 
-refusal check_route(const mover& m) noexcept {
-  const bool splices = m.asked.route == route::direct || m.asked.route == route::ring;
-  if (splices && !m.out.takes_splices()) return {errno_code(EINVAL), side::out};
-  if (m.asked.route == route::direct) {
-    if (m.in.may_block()) return {errno_code(EINVAL), side::in};
-    if (m.out.may_block()) return {errno_code(EINVAL), side::out};
+refusal check_route(const pump& call) noexcept {
+  const bool splices = call.asked.route == route::direct || call.asked.route == route::ring;
+  if (splices && !call.out.end.takes_splices()) return {EINVAL, side::out};
+  if (call.asked.route == route::direct) {
+    if (call.in.end.may_block()) return {EINVAL, side::in};
+    if (call.out.end.may_block()) return {EINVAL, side::out};
   }
   return {};
 }
 
 }  // namespace
 
-refusal check(mover& m, int in, int out, const foreknowledge& known,
-              const struct stat* about) noexcept {
-  if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
-  const result<endpoint> source =
-      known.in != nullptr ? *known.in : look_at(in, direction::reading, about);
-  if (!source) return {source.error(), side::in};
-  const result<endpoint> target =
-      known.out != nullptr ? *known.out : look_at(out, direction::writing);
-  if (!target) return {target.error(), side::out};
-  m.in = *source;
-  m.out = *target;
-  if (m.in.is_pipe() && m.out.is_pipe() && m.in.device == m.out.device &&
-      m.in.inode == m.out.inode) {
-    return {errno_code(EINVAL), side::none};
+refusal check(pump& call, const result<endpoint>& in, const result<endpoint>& out) noexcept {
+  if (!known_flags(call.asked.flags)) return {EINVAL, side::none};
+  if (!in) return {in.error().value(), side::in};
+  if (!out) return {out.error().value(), side::out};
+  call.in.end = *in;
+  call.out.end = *out;
+  if (in->is_pipe() && out->is_pipe() && in->device == out->device && in->inode == out->inode) {
+    return {EINVAL, side::none};
   }
-  if (const refusal why = check_source(m); why.error) return why;
-  if (const refusal why = check_target(m); why.error) return why;
+  if (const refusal why = check_source(call); why.error != 0) return why;
+  if (const refusal why = check_target(call, call.in.left); why.error != 0) return why;
   // Some of what is to be read would be written over before, on one route or another.
-  if (overlap({m.in, m.in_at, false}, {m.out, m.out_at, true}, m.left)) {
-    return {errno_code(EINVAL), side::none};
+  if (out->is == endpoint::kind::file &&
+      overlap({*in, call.in.at, false}, {*out, call.out.at, true}, call.in.left)) {
+    return {EINVAL, side::none};
   }
-  return check_route(m);
+  return call.forced() ? check_route(call) : refusal();
 }
 
-refusal check_delivery(mover& m, int out) noexcept {
-  if (!known_flags(m.asked.flags)) return {errno_code(EINVAL), side::none};
-  const bool from_memory = m.asked.offset == 0 && m.asked.nbytes == to_end &&
-                           (m.asked.route == route::automatic || m.asked.route == route::copy);
-  if (!from_memory) return {errno_code(EINVAL), side::in};
-  const result<endpoint> target = look_at(out, direction::writing);
-  if (!target) return {target.error(), side::out};
-  m.out = *target;
-  m.asked.route = route::copy;
-  return check_target(m);
+refusal check_delivery(pump& call, const result<endpoint>& out, std::uint64_t nbytes) noexcept {
+  if (!known_flags(call.asked.flags)) return {EINVAL, side::none};
+  const bool from_memory =
+      call.asked.offset == 0 && call.asked.nbytes == to_end &&
+      (call.asked.route == route::automatic || call.asked.route == route::copy);
+  if (!from_memory) return {EINVAL, side::in};
+  if (!out) return {out.error().value(), side::out};
+  call.out.end = *out;
+  call.asked.route = route::copy;
+  return check_target(call, nbytes);
 }
 
 }  // namespace zc::detail

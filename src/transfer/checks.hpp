@@ -1,27 +1,25 @@
 #pragma once
 
-#include <sys/stat.h>
+#include <cstdint>
 
-#include <system_error>
-
-#include "transfer/foreknowledge.hpp"
-#include "transfer/mover.hpp"
+#include "transfer/pump.hpp"
+#include "zc/detail/endpoint.hpp"
+#include "zc/result.hpp"
 #include "zc/transfer.hpp"
 
 namespace zc::detail {
 
 /// Why a call is refused before a byte moves, and which descriptor it is about.
 struct refusal {
-  std::error_code error;
+  int error = 0;  // errno; 0: it is not refused
   side where = side::none;
 };
 
-/// Checks the call and fills in what follows from it. Nothing has moved when it refuses. `about`:
-/// what fstat(2) has just said of `in`, where it was asked.
-refusal check(mover& m, int in, int out, const foreknowledge& known,
-              const struct stat* about) noexcept;
+/// Checks the call and fills in what follows from it: the ends are as they were found to be.
+/// Nothing has moved when it refuses.
+refusal check(pump& call, const result<endpoint>& in, const result<endpoint>& out) noexcept;
 
-/// The same for bytes that come from memory.
-refusal check_delivery(mover& m, int out) noexcept;
+/// The same for `nbytes` that come from memory.
+refusal check_delivery(pump& call, const result<endpoint>& out, std::uint64_t nbytes) noexcept;
 
 }  // namespace zc::detail

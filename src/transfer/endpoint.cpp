@@ -18,6 +18,7 @@
 #include <limits>
 
 #include "sys/proc.hpp"
+#include "transfer/descriptor_looks.hpp"
 #include "zc/detail/errno_code.hpp"
 
 namespace zc::detail {
@@ -98,7 +99,8 @@ bool is_open_for(int flags, direction use) noexcept {
 }
 
 /// What a descriptor is, by its flags and what fstat(2) says.
-result<endpoint> classify(int fd, direction use, int flags, const struct stat& about) noexcept {
+result<endpoint> classify(int fd, direction use, int flags, const struct stat& about,
+                          descriptor_looks* looks) noexcept {
   if (S_ISDIR(about.st_mode)) return errno_code(EISDIR);
   if (!is_open_for(flags, use)) return errno_code(EBADF);
 
@@ -114,6 +116,7 @@ result<endpoint> classify(int fd, direction use, int flags, const struct stat& a
       found.is = endpoint::kind::file;
       found.seekable = true;
       if (has_true_size(fd, about)) found.size = static_cast<std::uint64_t>(about.st_size);
+      found.in_memory = looks != nullptr ? looks->is_memory(fd, about.st_dev) : is_in_memory(fd);
       break;
     case S_IFBLK:
       found.is = endpoint::kind::file;
@@ -149,11 +152,20 @@ result<endpoint> classify(int fd, direction use, int flags, const struct stat& a
 
 }  // namespace
 
-result<endpoint> look_at(int fd, direction use, const struct stat* about) noexcept {
+bool is_in_memory(int fd) noexcept {
+  struct statfs system {};
+  if (::fstatfs(fd, &system) < 0) return false;
+  constexpr std::array<unsigned long, 3> memory{TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC};
+  const auto magic = static_cast<unsigned long>(system.f_type);
+  return std::find(memory.begin(), memory.end(), magic) != memory.end();
+}
+
+result<endpoint> look_at(int fd, direction use, const struct stat* about,
+                         descriptor_looks* looks) noexcept {
   struct stat asked {};
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0 || (about == nullptr && ::fstat(fd, &asked) < 0)) return errno_code(errno);
-  return classify(fd, use, flags, about != nullptr ? *about : asked);
+  return classify(fd, use, flags, about != nullptr ? *about : asked, looks);
 }
 
 bool endpoint::has_untold_bytes() const noexcept {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "engine/direct_call.hpp"
 #include "engine/off_thread.hpp"
 #include "engine/uring/ring.hpp"
 #include "transfer/file_slice.hpp"
@@ -31,12 +32,16 @@ bool has_holes(const endpoint& end) noexcept {
 
 /// What tests have the kernel say to the next slice, of which they see the splice that it stands
 /// for; it leaves `nbytes` of it.
-std::optional<int> answered(const mover& m, std::uint64_t& nbytes) noexcept {
-  interposer* const by = m.kernel().interposed_by();
+std::optional<int> answered(const pump& call, std::uint64_t& nbytes) noexcept {
+  interposer* const by = call.kernel().interposed_by();
   if (by == nullptr) [[likely]]
     return {};
   io_uring_sqe shown{};
-  const splice_arguments all{m.in.fd, m.in_at, m.out.fd, m.out_at, static_cast<std::size_t>(m.left),
+  const splice_arguments all{call.in.end.fd,
+                             call.in.at,
+                             call.out.end.fd,
+                             call.out.at,
+                             static_cast<std::size_t>(call.in.left),
                              0};
   all.prepare(shown);
   const std::optional<int> answer = by->call(shown);
@@ -44,61 +49,56 @@ std::optional<int> answered(const mover& m, std::uint64_t& nbytes) noexcept {
   return answer;
 }
 
-/// Moves the next `nbytes`, which are data, by way of a pipe. outcome::copy_some when that is done.
-task<outcome> data_through_pipe(mover& m, std::uint64_t nbytes) {
-  const std::uint64_t behind = m.left - nbytes;
-  m.left = nbytes;
-  outcome left_off = outcome::heavy;
-  while (left_off == outcome::heavy) {
-    left_off = co_await through_pipe(m);
-    if (left_off == outcome::copy_some) left_off = co_await copy(m, false);
-  }
-  const bool done = left_off == outcome::over && m.left == 0 && m.staged.empty() &&
-                    m.done.reason == stop_reason::complete;
-  m.left += behind;
-  co_return done ? outcome::copy_some : left_off;
+/// Moves the next `nbytes`, which are data, by way of a pipe. False when it has ended early.
+task<bool> move_data(pump& call, std::uint64_t nbytes) {
+  const std::uint64_t behind = call.in.left - nbytes;
+  call.in.left = nbytes;
+  call.start();
+  co_await run(call, call.advance());
+  const bool whole = call.in.left == 0 && call.done.reason == stop_reason::complete;
+  call.in.left += behind;
+  if (whole) call.go_on();
+  co_return whole;
 }
 
 }  // namespace
 
-bool suits_file_to_file(const mover& m) noexcept {
-  return !m.forced() && m.left > 0 && m.staged.empty() && is_plain_file(m.in) &&
-         is_plain_file(m.out) && (m.left >= worth_a_thread_bytes || has_holes(m.in));
+bool suits_file_to_file(const pump& call) noexcept {
+  return is_plain_file(call.out.end) && is_plain_file(call.in.end) && !call.forced() &&
+         call.in.left > 0 && (call.in.left >= worth_a_thread_bytes || has_holes(call.in.end));
 }
 
 // splice_flags::nonblock changes nothing here, as on the other routes: a file is always ready.
-task<outcome> file_to_file(mover& m) {
-  m.done.route = route::direct;
-  const bool sparse = has_holes(m.in);
+task<> file_to_file(pump& call) {
+  call.done.route = route::direct;
+  const bool sparse = has_holes(call.in.end);
   bool takes_data = true;
-  file_slice slice(m.in.fd, m.out.fd, sparse);
+  file_slice slice(call.in.end.fd, call.out.end.fd, sparse);
   const auto run_slice = [&slice](const off_thread_signals& signals) noexcept {
     slice.run(signals);
   };
-  while (!m.over()) {
-    std::uint64_t nbytes = m.left;
-    if (answered(m, nbytes)) co_return outcome::heavy;
-    slice.set(m.in_at, m.out_at, nbytes);
+  while (call.in.left > 0 && !call.cancelled()) {
+    std::uint64_t nbytes = call.in.left;
+    if (answered(call, nbytes)) co_return;
+    slice.set(call.in.at, call.out.at, nbytes);
     const std::error_code error =
-        co_await off_thread(loop::of(*m.env.where).file_threads(), run_slice);
+        co_await off_thread(loop::of(*call.env.where).file_threads(), run_slice);
     if (error == std::errc::operation_canceled) continue;
-    if (error) co_return outcome::heavy;
+    if (error) co_return;
     if (slice.moved() > 0) {
-      m.took(static_cast<std::size_t>(slice.moved()));
-      m.gave(static_cast<std::size_t>(slice.moved()), route::direct);
+      call.took(static_cast<std::size_t>(slice.moved()));
+      call.gave(static_cast<std::size_t>(slice.moved()), route::direct);
     }
     if (slice.refused() == 0) continue;
-    if (!sparse) co_return outcome::heavy;
+    if (!sparse) co_return;
     // To another file system, say: then the holes at least are made, not moved.
     if (takes_data) {
       takes_data = false;
       slice.refuse_data();
-    } else if (!m.cancelled()) {
-      const outcome left_off = co_await data_through_pipe(m, slice.refused());
-      if (left_off != outcome::copy_some) co_return left_off;
+    } else if (!call.cancelled()) {
+      if (!co_await move_data(call, slice.refused())) co_return;
     }
   }
-  co_return outcome::over;
 }
 
 }  // namespace zc::detail

@@ -17,8 +17,7 @@ bool leased_pipe::take(pipe_pool& from) {
   return pipe_.has_value();
 }
 
-void leased_pipe::give_back() noexcept {
-  if (!pipe_) return;
+void leased_pipe::return_it() noexcept {
   // Destroyed while a splice was under way, the count may be short of the truth.
   from_->give_back(*std::move(pipe_), holds == 0 && !busy);
   pipe_.reset();

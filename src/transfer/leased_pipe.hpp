@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "engine/uring/ring.hpp"
 #include "transfer/pipe_pool.hpp"
@@ -21,7 +22,16 @@ class leased_pipe {
   /// False where none is to be had.
   bool take(pipe_pool& from);
   /// For as long as nothing flows. One that is not empty is closed.
-  void give_back() noexcept;
+  void give_back() noexcept {
+    if (pipe_) return_it();
+  }
+
+  void swap(leased_pipe& other) noexcept {
+    std::swap(from_, other.from_);
+    std::swap(pipe_, other.pipe_);
+    std::swap(holds, other.holds);
+    std::swap(busy, other.busy);
+  }
 
   int read_end() const noexcept { return pipe_->read_end.get(); }
   int write_end() const noexcept { return pipe_->write_end.get(); }
@@ -35,6 +45,8 @@ class leased_pipe {
   bool busy = false;  // a splice into or out of it is under way
 
  private:
+  void return_it() noexcept;
+
   pipe_pool* from_ = nullptr;
   std::optional<pipe> pipe_;
 };

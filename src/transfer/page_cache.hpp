@@ -6,45 +6,41 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "zc/detail/endpoint.hpp"
+
 namespace zc::detail {
 
-/// Tells which ranges of files can be read without waiting for their disk.
+/// Tells which bytes of files can be read without waiting for their disk.
 ///
-/// Where the kernel has no cachestat(2) (Linux 6.5), it tells of none.
+/// It asks the kernel about whole windows of a file, and remembers those that are in memory for a
+/// tick of the coarse clock, some milliseconds: of the same file many transfers may begin in that
+/// time. Pages may leave memory at any moment: whoever reads them then waits, as they would have.
+/// Where the kernel has no cachestat(2) (Linux 6.5), it tells of no bytes, but of files that are
+/// nothing but memory.
 class page_cache {
  public:
-  struct range {
-    dev_t device;
-    ino_t inode;
-    std::int64_t from;
-    std::size_t nbytes;
-    bool operator==(const range&) const = default;
-  };
-
-  /// Whether all pages of that range of `fd` are in memory, now or a few milliseconds ago. They may
-  /// leave it at any moment: a reader of them then waits, as it would have.
-  bool holds(int fd, const range& all) noexcept { return find(fd, all) != nullptr; }
-
-  /// The same, of a descriptor that may be O_DIRECT, through which every read waits: what its flags
-  /// were is kept as long, while the next who asks names the same descriptor.
-  bool gives(int fd, const range& all) noexcept;
+  /// How many of the `nbytes` of `file` from `from` on are in memory, without a gap: all of them,
+  /// or some, or 0.
+  std::size_t ready_bytes(const endpoint& file, std::int64_t from, std::size_t nbytes) noexcept;
 
  private:
-  // Of the same file many transfers may begin in the time that a look is good for.
-  struct memory {
-    range seen{};
-    std::int64_t at = 0;  // by the coarse clock
-    int buffered = -1;    // a descriptor that was not O_DIRECT then
+  struct window {
+    dev_t device = 0;
+    ino_t inode = 0;
+    std::uint64_t number = 0;
+    std::int64_t seen_at = 0;  // by the coarse clock
+
+    bool is(const endpoint& file, std::uint64_t which) const noexcept {
+      return device == file.device && inode == file.inode && number == which;
+    }
   };
-  // Where one stands, and those that it may push out.
-  using shelf = std::array<memory, 4>;
 
-  /// What is known of a range that is in memory; null where it is not.
-  memory* find(int fd, const range& all) noexcept;
-  bool look(int fd, const range& all) noexcept;
+  bool window_is_ready(const endpoint& file, std::uint64_t number, std::int64_t now) noexcept;
+  bool look(int fd, std::uint64_t from, std::uint64_t nbytes) noexcept;
 
-  std::array<shelf, 64> seen_{};
+  std::array<window, 256> seen_{};
   bool can_tell_ = true;
+  bool may_ask_ = true;  // of the last file that was asked about: see look()
 };
 
 }  // namespace zc::detail

@@ -1,22 +1,23 @@
 #include "zc/splice.hpp"
 
 #include <new>
-#include <optional>
 #include <utility>
 
 #include "transfer/checks.hpp"
-#include "transfer/file_to_file.hpp"
-#include "transfer/mover.hpp"
+#include "transfer/ends.hpp"
+#include "transfer/pump.hpp"
+#include "zc/detail/breather.hpp"
+#include "zc/detail/errno_code.hpp"
 
 namespace zc {
 
 namespace {
 
 using detail::errno_code;
-using detail::foreknowledge;
-using detail::mover;
-using detail::outcome;
+using detail::pump;
 using detail::refusal;
+using detail::step;
+using detail::transfer_service;
 
 void begin_progress(progress* seen, std::uint64_t total) noexcept {
   if (seen == nullptr) return;
@@ -24,60 +25,37 @@ void begin_progress(progress* seen, std::uint64_t total) noexcept {
   seen->total.store(total, std::memory_order_relaxed);
 }
 
-void refuse(mover& m, const refusal& why) noexcept {
-  m.done.route = m.asked.route;
-  m.done.reason = stop_reason::failed;
-  m.done.error = why.error;
-  m.done.side = why.where;
+/// False where the call is refused: then it has ended.
+bool begin(pump& call, const refusal& why, std::uint64_t wanted) noexcept {
+  begin_progress(call.asked.progress, why.error != 0 ? 0 : wanted);
+  if (why.error == 0) return true;
+  call.done.route = call.asked.route;
+  call.done.reason = stop_reason::failed;
+  call.done.error = errno_code(why.error);
+  call.done.side = why.where;
+  return false;
 }
 
-/// Whether the transfer begins by copying: it was asked to, or its first splice would be in vain,
-/// or would drop what of a message is too long for a pipe, or could park a kernel worker.
-bool begins_by_copying(const mover& m) noexcept {
-  if (m.asked.route == route::copy || !m.out.takes_splices()) return true;
-  return !m.forced() && (m.in.messages || !m.out.known_room);
-}
-
-/// Goes on where the last way of moving has left off; empty at the end. Not in a coroutine of its
-/// own: its frame would be a part of what an idle transfer costs.
-task<outcome> go_on(mover& m, outcome next) {
-  switch (next) {
-    case outcome::light:
-      return bounce(m);
-    case outcome::heavy:
-      return m.in.is_pipe() || m.out.is_pipe() ? hop(m) : through_pipe(m);
-    case outcome::copy_some:
-      return copy(m, false);
-    case outcome::cannot_splice:
-      if (!m.forced()) ++m.count().cannot_splice;
-      return copy(m, true);
-    case outcome::over:
-      break;
+/// Looks at both ends, checks the call, and begins it.
+bool begin(pump& call, const detail::ends& between) noexcept {
+  transfer_service& shared = call.shared();
+  if (between.known_in != nullptr && between.known_out != nullptr) {
+    return begin(call, check(call, *between.known_in, *between.known_out), call.in.left);
   }
-  return {};
+  const refusal why = check(call, between.source(shared), between.target(shared));
+  return begin(call, why, call.in.left);
 }
 
-task<outcome> begin(mover& m) {
-  if (detail::suits_file_to_file(m)) return detail::file_to_file(m);
-  if (begins_by_copying(m)) return go_on(m, outcome::cannot_splice);
-  if (m.may_bounce()) return go_on(m, outcome::light);
-  return suits_send_file(m) ? send_file(m) : go_on(m, outcome::heavy);
-}
-
-void finish(mover& m) noexcept {
-  if (m.done.reason != stop_reason::complete) m.push_tail();
-  m.done.remainder = std::move(m.staged);
-}
-
-/// What a throwing call makes of a transfer: how many bytes moved, or the error.
-std::uint64_t moved_or_throw(transfer done, std::uint64_t wanted) {
+/// Throws what a throwing call makes of a transfer that has ended early; but not where it is to
+/// resume with what has moved.
+void throw_error(transfer&& done, std::uint64_t wanted) {
   std::error_code error;
   switch (done.reason) {
     case stop_reason::complete:
     case stop_reason::end_of_file:
-      return done.moved;
+      return;
     case stop_reason::would_block:
-      if (done.moved > 0 && done.remainder.empty()) return done.moved;
+      if (done.moved > 0 && done.remainder.empty()) return;
       error = errno_code(EAGAIN);
       break;
     case stop_reason::cancelled:
@@ -91,126 +69,92 @@ std::uint64_t moved_or_throw(transfer done, std::uint64_t wanted) {
   throw transfer_error(std::move(done), error, wanted);
 }
 
-/// How a call begins.
-struct opening {
-  detail::sent_at_once sent;
-  bool ended;  // already
-  refusal why;
+// The two forms of each call: what they resume with.
+struct transfer_or_error {
+  using result = transfer;
+  transfer operator()(pump& call, std::uint64_t) const { return std::move(call.done); }
+};
+struct bytes_or_exception {
+  using result = std::uint64_t;
+  std::uint64_t operator()(pump& call, std::uint64_t wanted) const {
+    const std::uint64_t moved = call.done.moved;
+    if (call.done.reason != stop_reason::complete) throw_error(std::move(call.done), wanted);
+    return moved;
+  }
 };
 
-opening open(mover& m, int in, int out, const foreknowledge& known) noexcept {
-  std::optional<struct stat> about;
-  const detail::sent_at_once sent = send_at_once(m, in, out, known, about);
-  const bool ended = m.stopped() || (sent.nbytes > 0 && sent.nbytes == sent.wanted);
-  const refusal why = ended ? refusal{} : check(m, in, out, known, about ? &*about : nullptr);
-  // What was sent is of what was there then: a file that has shrunk since ends early.
-  if (ended || sent.nbytes > 0) m.left = sent.wanted;
-  if (known.batch != nullptr && m.out.never_waits) known.batch->add_ready(out);
-  return {sent, ended, why};
-}
-
-/// All forms of the call. `*wanted`, if not null, becomes the number of bytes asked for.
-task<transfer> carry(int in, int out, splice_options options, std::uint64_t* wanted,
-                     foreknowledge known = {}, detail::onlooker* seen_by = nullptr) {
-  mover m;
-  m.asked = options;
-  m.seen_by = seen_by;
-  m.env = co_await detail::this_environment{};
-  m.shared();  // made now, if it is not there: from here on nothing may throw
-  co_await detail::breather(*m.env.where, m.cancelled());
-  const opening begun = open(m, in, out, known);
-  const detail::sent_at_once& sent = begun.sent;
-  const refusal& why = begun.why;
-  if (wanted != nullptr) *wanted = why.error ? options.nbytes : m.left;
-  begin_progress(options.progress, why.error ? 0 : m.left);
-  if (sent.nbytes > 0) {
-    m.took(sent.nbytes);
-    m.gave(sent.nbytes, sent.how);
-  }
-  if (begun.ended) co_return std::move(m.done);
-  if (why.error && sent.nbytes == 0) {
-    refuse(m, why);
-  } else if (why.error) {
-    m.done.reason = stop_reason::end_of_file;
-    if (why.error != std::errc::value_too_large) m.stop(why.error, why.where);
-    m.push_tail();
-  } else {
+/// All forms of the call with two descriptors.
+template <class Form>
+task<typename Form::result> carry(detail::ends between, splice_options options, Form form,
+                                  detail::observer* seen_by = nullptr) {
+  pump call(options, co_await detail::this_environment{});
+  call.seen_by = seen_by;
+  co_await detail::breather(*call.env.where, call.cancelled());
+  call.in.left = options.nbytes;
+  const bool begun = begin(call, between);
+  const std::uint64_t wanted = call.in.left;
+  if (begun) {
+    const step next = begin_to_move(call);
     try {
-      task<outcome> moving = begin(m);
-      while (moving) {
-        const outcome left_off = co_await std::move(moving);
-        moving = go_on(m, left_off);
-      }
+      if (next.what == step::kind::again) co_await move_rest(call, next);
+      // No frame in between: it would be a part of what an idle transfer costs.
+      if (!call.over()) co_await run(call, next);
     } catch (const std::bad_alloc&) {
-      m.stop(errno_code(ENOMEM), side::zc);
+      call.stop(errno_code(ENOMEM), side::zc);
     }
-    finish(m);
+    call.finish();
   }
-  co_return std::move(m.done);
+  co_return form(call, wanted);
 }
 
-task<std::uint64_t> carry_or_throw(int in, int out, splice_options options, foreknowledge known) {
-  std::uint64_t wanted = 0;
-  transfer done = co_await carry(in, out, options, &wanted, known);
-  co_return moved_or_throw(std::move(done), wanted);
+/// Of the call with bytes that were taken before.
+template <class Form>
+task<typename Form::result> deliver(remainder from, int out, splice_options options, Form form) {
+  pump call(options, co_await detail::this_environment{});
+  co_await detail::breather(*call.env.where, call.cancelled());
+  const std::uint64_t wanted = from.size();
+  const result<detail::endpoint> target = detail::ends{-1, out}.target(call.shared());
+  call.done.taken = wanted;
+  if (begin(call, check_delivery(call, target, wanted), wanted)) {
+    call.start_with(std::move(from));
+    const step next = call.advance();
+    if (next.what != step::kind::end) co_await move_rest(call, next);
+    call.finish();
+  } else {
+    call.done.remainder = std::move(from);
+  }
+  co_return form(call, wanted);
 }
 
 }  // namespace
 
 task<transfer> try_splice(int in, int out, splice_options options) {
-  return carry(in, out, options, nullptr);
-}
-
-task<transfer> detail::try_splice_in_batch(int in, int out, splice_options options,
-                                           batch_memory& seen) {
-  return carry(in, out, options, nullptr, {.batch = &seen});
-}
-
-task<transfer> detail::try_splice_seen(int in, int out, splice_options options, onlooker& seen_by) {
-  return carry(in, out, options, nullptr, {}, &seen_by);
+  return carry({in, out}, options, transfer_or_error());
 }
 
 task<transfer> try_splice(const known_source& in, const known_target& out, splice_options options) {
-  return carry(in.get(), out.get(), options, nullptr, foreknowledge::of(in, out));
+  return carry(detail::ends(in, out), options, transfer_or_error());
+}
+
+task<transfer> detail::try_splice_between(ends between, splice_options options, observer* seen_by) {
+  return carry(between, options, transfer_or_error(), seen_by);
 }
 
 task<std::uint64_t> splice(int in, int out, splice_options options) {
-  return carry_or_throw(in, out, options, {});
+  return carry({in, out}, options, bytes_or_exception());
 }
 
 task<std::uint64_t> splice(const known_source& in, const known_target& out,
                            splice_options options) {
-  return carry_or_throw(in.get(), out.get(), options, foreknowledge::of(in, out));
+  return carry(detail::ends(in, out), options, bytes_or_exception());
 }
 
 task<transfer> try_splice(remainder from, int out, splice_options options) {
-  mover m;
-  m.asked = options;
-  m.env = co_await detail::this_environment{};
-  m.shared();
-  co_await detail::breather(*m.env.where, m.cancelled());
-  m.staged = std::move(from);
-  m.done.taken = m.staged.size();
-  const refusal why = check_delivery(m, out);
-  begin_progress(options.progress, why.error ? 0 : m.staged.size());
-  if (why.error) {
-    refuse(m, why);
-    m.done.remainder = std::move(m.staged);
-  } else {
-    try {
-      co_await copy(m, true);
-    } catch (const std::bad_alloc&) {
-      m.stop(errno_code(ENOMEM), side::zc);
-    }
-    finish(m);
-  }
-  co_return std::move(m.done);
+  return deliver(std::move(from), out, options, transfer_or_error());
 }
 
 task<std::uint64_t> splice(remainder from, int out, splice_options options) {
-  const std::uint64_t wanted = from.size();
-  transfer done = co_await try_splice(std::move(from), out, options);
-  co_return moved_or_throw(std::move(done), wanted);
+  return deliver(std::move(from), out, options, bytes_or_exception());
 }
 
 }  // namespace zc

@@ -3,7 +3,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "transfer/mover.hpp"
+#include "transfer/ends.hpp"
 
 namespace zc {
 
@@ -69,9 +69,9 @@ task<std::vector<transfer>> splice_batch(std::vector<splice_job> jobs, batch_opt
   const auto done = [&](const numbered_job& job, transfer&& result) {
     results[job.index] = std::move(result);
   };
-  detail::batch_memory seen;
+  detail::batch_looks seen;
   const auto carry = [&seen](const splice_job& job) {
-    return detail::try_splice_in_batch(job.in, job.out, job.options, seen);
+    return detail::try_splice_between(seen.between(job.in, job.out), job.options);
   };
   const detail::batch_work work(next, done, carry);
   // Its counts are those of the results.

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "engine/loop_service.hpp"
+#include "transfer/descriptor_looks.hpp"
 #include "transfer/page_cache.hpp"
 #include "transfer/pipe_pool.hpp"
 #include "zc/detail/scheduler.hpp"
@@ -29,6 +30,7 @@ class transfer_service final : public loop_service {
 
   pipe_pool pipes;
   page_cache cache;
+  descriptor_looks looks;
 
  private:
   void report(counters& now) const noexcept override;

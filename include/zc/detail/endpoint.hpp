@@ -36,6 +36,7 @@ struct ZC_API endpoint {
   bool messages = false;     // a socket with boundaries: datagram, seqpacket
   bool datagrams = false;    // of these, one without a connection's end
   bool never_waits = false;  // a device that is nothing but memory: /dev/null, /dev/zero
+  bool in_memory = false;    // a regular file that is nothing but memory: tmpfs, memfd, ramfs
   bool known_room = true;    // poll(2)'s "writable" is known to promise room
   bool gathers = false;      // SO_RCVLOWAT: poll(2)'s "readable" comes later than the first byte
   std::size_t unsent_limit_bytes = std::numeric_limits<std::size_t>::max();  // TCP_NOTSENT_LOWAT
@@ -94,11 +95,19 @@ struct ZC_API endpoint {
   static constexpr std::size_t message_limit_bytes = 1024 * 1024;
 };
 
+class descriptor_looks;
+
 enum class direction : std::uint8_t { reading, writing };
 
 /// Looks at a descriptor that is to be read or written: EBADF where it is closed or not open for
 /// that, EISDIR for a directory, ENOTCONN for a listening socket, EINVAL for what no bytes go
 /// through (epoll, pidfd). `about`: what fstat(2) has just said of it, where that is known.
-ZC_API result<endpoint> look_at(int fd, direction use, const struct stat* about = nullptr) noexcept;
+///
+/// `looks`: what remembers which file systems are in memory, where there is one.
+ZC_API result<endpoint> look_at(int fd, direction use, const struct stat* about = nullptr,
+                                descriptor_looks* looks = nullptr) noexcept;
+
+/// Whether a regular file is nothing but memory: on tmpfs and the like.
+bool is_in_memory(int fd) noexcept;
 
 }  // namespace zc::detail

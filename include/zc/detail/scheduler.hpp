@@ -142,6 +142,12 @@ class ZC_API scheduler {
     return turn_bytes_ >= turn_limit_bytes || turn_attempts_ >= turn_limit_attempts;
   }
 
+  /// How much the next move may be of, so that the turn does not become too long.
+  std::uint64_t turn_left_bytes() const noexcept {
+    return turn_bytes_ < turn_limit_bytes ? turn_limit_bytes - turn_bytes_ + least_move_bytes
+                                          : least_move_bytes;
+  }
+
   /// Takes a posted coroutine out again, because its frame goes.
   void forget(resumable& who) noexcept;
 
@@ -207,9 +213,10 @@ class ZC_API scheduler {
   virtual void wake() noexcept = 0;
 
  private:
-  // One more move, of at most as much, may follow: so no turn moves more than 2 MiB.
-  static constexpr std::uint64_t turn_limit_bytes = 1024 * 1024;
-  static constexpr unsigned turn_limit_attempts = 256;
+  // One more move, of at most so much, may follow: so no turn moves more than 2 MiB.
+  static constexpr std::uint64_t least_move_bytes = 64 * 1024;
+  static constexpr std::uint64_t turn_limit_bytes = 2 * 1024 * 1024 - least_move_bytes;
+  static constexpr unsigned turn_limit_attempts = 512;
 
   void resume(resumable& who);
 
