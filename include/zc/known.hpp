@@ -13,7 +13,7 @@ namespace zc {
 namespace detail {
 struct ends;
 class batch_looks;
-}
+}  // namespace detail
 
 /// A descriptor to move bytes from, looked at once for many transfers.
 ///

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "zc/batch.hpp"
-#include "zc/detail/crew.hpp"
+#include "zc/detail/batch_runner.hpp"
 #include "zc/detail/export.hpp"
 #include "zc/detail/named.hpp"
 #include "zc/splice.hpp"

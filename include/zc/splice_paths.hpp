@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "zc/batch.hpp"
-#include "zc/detail/crew.hpp"
+#include "zc/detail/batch_runner.hpp"
 #include "zc/detail/export.hpp"
-#include "zc/detail/gate.hpp"
+#include "zc/detail/limiter.hpp"
 #include "zc/detail/named.hpp"
 #include "zc/splice.hpp"
 #include "zc/task.hpp"
@@ -79,7 +79,7 @@ class ZC_API descriptor_budget {
 
   std::size_t most_;
   std::size_t ended_in_a_row_ = 0;
-  gate jobs_;
+  limiter jobs_;
   std::unique_ptr<small_copies> small_;
 };
 

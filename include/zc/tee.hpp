@@ -34,19 +34,19 @@ static_assert(std::is_trivially_destructible_v<tee_options>);
 /// each, in their order.
 ///
 /// Each target reads a regular file for itself, as by splice(): none waits for another, and each
-/// has counts of its own. With file_position the position is advanced at the end, by the most that a
-/// target has taken.
+/// has counts of its own. With file_position the position is advanced at the end, by the most that
+/// a target has taken.
 ///
 /// From all else each piece is taken once, for all targets, so the slowest sets the pace: none is
-/// ahead of another by more than one pipe (or, copied, 64 KiB, or one message). The pages are shared,
-/// as by tee(2), and copied where a descriptor cannot be spliced, where no pipe is to be had, and
-/// where there are few bytes. A call uses two of context_options::pipes, one more for each target
-/// that is behind, and none while `in` is idle.
+/// ahead of another by more than one pipe (or, copied, 64 KiB, or one message). The pages are
+/// shared, as by tee(2), and copied where a descriptor cannot be spliced, where no pipe is to be
+/// had, and where there are few bytes. A call uses two of context_options::pipes, one more for each
+/// target that is behind, and none while `in` is idle.
 ///
 /// A target that fails drops out, with its own error, and the others go on: its `taken` stays as it
-/// was then, and its remainder has what was taken for it and not moved. When all have failed nothing
-/// more is taken. `taken == moved + remainder.size()` holds for each; so does what
-/// transfer says of an error on side::zc.
+/// was then, and its remainder has what was taken for it and not moved. When all have failed
+/// nothing more is taken. `taken == moved + remainder.size()` holds for each; so does what transfer
+/// says of an error on side::zc.
 ///
 /// Nothing throws for I/O. A target that zc::splice() would refuse (closed, a directory, the pipe
 /// that is `in`, a range of the file that is `in` which overlaps the source's, ...) has failed

@@ -11,9 +11,9 @@
 #include <system_error>
 #include <utility>
 
-#include "zc/detail/breather.hpp"
 #include "zc/detail/errno_code.hpp"
 #include "zc/detail/event.hpp"
+#include "zc/detail/turn_share.hpp"
 #include "zc/op/connect.hpp"
 #include "zc/scope.hpp"
 #include "zc/timeout.hpp"
@@ -46,7 +46,7 @@ int family_of(int socket) noexcept {
 task<std::error_code> breathe() {
   const detail::environment env = co_await detail::this_environment{};
   const bool cancelled = env.cancel->requested();
-  co_await detail::breather(*env.where, cancelled);
+  co_await detail::turn_share(*env.where, cancelled);
   if (!cancelled) co_return std::error_code();
   env.cancel->observe();
   co_return detail::errno_code(ECANCELED);

@@ -17,8 +17,8 @@
 #include "engine/direct_call.hpp"
 #include "engine/loop.hpp"
 #include "transfer/transfer_service.hpp"
-#include "zc/detail/breather.hpp"
 #include "zc/detail/operation.hpp"
+#include "zc/detail/turn_share.hpp"
 #include "zc/op/poll.hpp"
 #include "zc/timeout.hpp"
 
@@ -135,7 +135,7 @@ task<> lingering_close(fd socket, lingering_close_options options) {
       if (waited && waited != std::errc::timed_out) co_return;
       woken = !waited;
     }
-    co_await detail::breather(*env.where);
+    co_await detail::turn_share(*env.where);
     got = drop_some(in, closing.get());
   }
 }

@@ -6,9 +6,9 @@
 #include <cerrno>
 #include <new>
 
-#include "zc/detail/breather.hpp"
 #include "zc/detail/errno_code.hpp"
 #include "zc/detail/event.hpp"
+#include "zc/detail/turn_share.hpp"
 #include "zc/op/accept.hpp"
 #include "zc/result.hpp"
 #include "zc/scope.hpp"
@@ -127,7 +127,7 @@ class server {
         const result<void> one = co_await one_to_end();
         if (!one) co_return one;
       }
-      co_await detail::breather(*env.where);
+      co_await detail::turn_share(*env.where);
       std::error_code error = prepare();
       if (!error) {
         result<fd> client =

@@ -6,8 +6,8 @@
 #include "core/timers.hpp"
 #include "transfer/file_to_file.hpp"
 #include "transfer/pump.hpp"
-#include "zc/detail/breather.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/turn_share.hpp"
 #include "zc/op/poll.hpp"
 
 // The coroutines that see to what a pump waits for.
@@ -28,7 +28,7 @@ task<> run_by(pump& one, step next) {
         next = (one.*go)();
         break;
       case step::kind::turn:
-        co_await breather(*one.env.where);
+        co_await turn_share(*one.env.where);
         next = (one.*go)();
         break;
       case step::kind::poll: {

@@ -27,7 +27,7 @@ task<relay_result> relay(relay_end a, relay_end b, relay_options options) {
   co_await both.breathe();
   if (!both.resolve()) co_return both.take();
   both.start();
-  while (both.running()) co_await detail::relaying::news(both);
+  while (both.running()) co_await detail::relaying::wake_up(both);
   co_return both.take();
 }
 

@@ -154,10 +154,10 @@ void relaying::stop() noexcept {
 }
 
 void relaying::wake() noexcept {
-  has_news_ = true;
+  woken_ = true;
   if (waiter_ == nullptr || waiter_->posted) return;
-  if (nap_->scope() != nullptr) {
-    nap_->cancel();
+  if (wait_->scope() != nullptr) {
+    wait_->cancel();
   } else {
     env_.where->post(*waiter_);
   }

@@ -10,9 +10,9 @@
 
 #include "core/timers.hpp"
 #include "transfer/pump.hpp"
-#include "zc/detail/breather.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/promise.hpp"
+#include "zc/detail/turn_share.hpp"
 #include "zc/relay.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
@@ -37,20 +37,20 @@ class relaying final : public joiner, private observer {
   }
 
   /// Waits for something to happen, or until the relay's time is over.
-  class news final : public timer {
+  class wake_up final : public timer {
    public:
-    explicit news(relaying& of) noexcept : timer(of.time_left()), of_(of) {}
-    bool await_ready() const noexcept { return of_.has_news_; }
+    explicit wake_up(relaying& of) noexcept : timer(of.time_left()), of_(of) {}
+    bool await_ready() const noexcept { return of_.woken_; }
     template <class Promise>
     void await_suspend(std::coroutine_handle<Promise> self) noexcept {
       of_.waiter_ = &self.promise();
-      of_.nap_ = this;
+      of_.wait_ = this;
       // In a cancelled task it does not run: then what is cancelled with it ends the wait.
       start(self.promise());
     }
     void await_resume() noexcept {
       of_.waiter_ = nullptr;
-      of_.has_news_ = false;
+      of_.woken_ = false;
       of_.start_lookouts();
       of_.look_at_clock();
     }
@@ -60,7 +60,7 @@ class relaying final : public joiner, private observer {
   };
 
   /// Before it is looked at, as one that is refused may be asked for again at once.
-  breather breathe() const noexcept { return breather(*env_.where, env_.cancel->requested()); }
+  turn_share breathe() const noexcept { return turn_share(*env_.where, env_.cancel->requested()); }
   /// False where it is refused: the result says why.
   bool resolve() noexcept;
   void start();
@@ -107,7 +107,7 @@ class relaying final : public joiner, private observer {
   std::array<bool, 2> was_shut_{};  // by the caller, for writing
   std::array<bool, 2> want_lookout_{};
   std::array<bool, 2> over_{};
-  bool has_news_ = false;
+  bool woken_ = false;
   bool stopped_ = false;
   bool expired_ = false;
   std::optional<std::size_t> dead_;  // the end that is gone, and may have left bytes
@@ -118,7 +118,7 @@ class relaying final : public joiner, private observer {
   int not_taken_ = 0;  // by the other end, at that time
   std::size_t running_ = 0;
   resumable* waiter_ = nullptr;
-  news* nap_ = nullptr;
+  wake_up* wait_ = nullptr;
   std::exception_ptr error_;
   relay_result done_;
   std::array<cancel_scope, 2> way_scopes_;

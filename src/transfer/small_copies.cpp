@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "engine/loop.hpp"
-#include "zc/detail/breather.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/turn_share.hpp"
 
 namespace zc::detail {
 
@@ -188,7 +188,7 @@ task<> small_copies::run(small_copy& one) {
     ++leaders_;
     one.leads_ = true;
     // What is asked for in this turn goes together.
-    co_await breather(*env.where, true);
+    co_await turn_share(*env.where, true);
   }
   while (!one.tried_) {
     // Another one may have taken it along.

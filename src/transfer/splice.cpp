@@ -6,8 +6,8 @@
 #include "transfer/checks.hpp"
 #include "transfer/ends.hpp"
 #include "transfer/pump.hpp"
-#include "zc/detail/breather.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/turn_share.hpp"
 
 namespace zc {
 
@@ -89,7 +89,7 @@ task<typename Form::result> carry(detail::ends between, splice_options options, 
                                   detail::observer* seen_by = nullptr) {
   pump call(options, co_await detail::this_environment{});
   call.seen_by = seen_by;
-  co_await detail::breather(*call.env.where, call.cancelled());
+  co_await detail::turn_share(*call.env.where, call.cancelled());
   call.in.left = options.nbytes;
   const bool begun = begin(call, between);
   const std::uint64_t wanted = call.in.left;
@@ -111,7 +111,7 @@ task<typename Form::result> carry(detail::ends between, splice_options options, 
 template <class Form>
 task<typename Form::result> deliver(remainder from, int out, splice_options options, Form form) {
   pump call(options, co_await detail::this_environment{});
-  co_await detail::breather(*call.env.where, call.cancelled());
+  co_await detail::turn_share(*call.env.where, call.cancelled());
   const std::uint64_t wanted = from.size();
   const result<detail::endpoint> target = detail::ends{-1, out}.target(call.shared());
   call.done.taken = wanted;

@@ -178,7 +178,7 @@ void descriptor_budget::widen() noexcept {
 }
 
 task<path_transfer> descriptor_budget::carry(const path_job& job) {
-  gate::pass inside = co_await jobs_.enter();
+  limiter::pass inside = co_await jobs_.enter();
   for (;;) {
     const bool alone = jobs_.inside() == 1;
     const std::uint64_t entries = jobs_.entries();

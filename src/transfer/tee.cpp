@@ -9,8 +9,8 @@
 
 #include "transfer/ends.hpp"
 #include "transfer/tee_targets.hpp"
-#include "zc/detail/breather.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/turn_share.hpp"
 #include "zc/when_all.hpp"
 
 namespace zc {
@@ -43,7 +43,7 @@ class slowest final : public detail::observer {
 
 /// One that begins in a later turn.
 task<> move_later(detail::pump& call) {
-  co_await detail::breather(*call.env.where);
+  co_await detail::turn_share(*call.env.where);
   const step next = begin_to_move(call);
   if (next.what != step::kind::end) co_await move_rest(call, next);
 }
@@ -88,7 +88,7 @@ task<std::vector<transfer>> tee(int in, std::vector<int> outs, tee_options optio
   }
   const detail::environment env = co_await detail::this_environment{};
   tee_targets targets(outs, options, env);
-  co_await detail::breather(*env.where, env.cancel->requested());
+  co_await detail::turn_share(*env.where, env.cancel->requested());
   const result<endpoint> source = detail::look_at(in, detail::direction::reading);
   targets.check(source);
   if (targets.any_live()) {

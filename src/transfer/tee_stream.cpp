@@ -10,8 +10,8 @@
 
 #include "engine/direct_call.hpp"
 #include "transfer/tee_targets.hpp"
-#include "zc/detail/breather.hpp"
 #include "zc/detail/errno_code.hpp"
+#include "zc/detail/turn_share.hpp"
 #include "zc/when_all.hpp"
 
 namespace zc::detail {
@@ -164,7 +164,7 @@ task<> stream_tee::pass_all() {
   from_.start();
   from_.in.wait = true;  // one that is idle from the start takes no pipe
   while (targets_.any_live()) {
-    co_await breather(*from_.env.where);
+    co_await turn_share(*from_.env.where);
     if (!begin_piece()) from_.stop(errno_code(EAGAIN), side::none);
     try {
       co_await run_to_piece(from_);

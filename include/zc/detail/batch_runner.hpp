@@ -13,13 +13,13 @@
 #include <vector>
 
 #include "zc/batch.hpp"
-#include "zc/detail/breather.hpp"
 #include "zc/detail/cancel.hpp"
 #include "zc/detail/errno_code.hpp"
 #include "zc/detail/export.hpp"
-#include "zc/detail/gate.hpp"
 #include "zc/detail/join.hpp"
 #include "zc/detail/keep_first.hpp"
+#include "zc/detail/limiter.hpp"
+#include "zc/detail/turn_share.hpp"
 #include "zc/task.hpp"
 #include "zc/transfer.hpp"
 
@@ -90,9 +90,10 @@ ZC_API std::uint64_t add_nbytes(std::uint64_t sum, std::uint64_t nbytes) noexcep
 /// A worker is started only while the source still had a job for the one before, so there are never
 /// more of them than jobs (and one), unless next() is a task.
 template <class Work>
-class crew final : public join {
+class batch_runner final : public join {
  public:
-  crew(Work& work, const batch_options& options, const environment& env, std::uint64_t total_bytes)
+  batch_runner(Work& work, const batch_options& options, const environment& env,
+               std::uint64_t total_bytes)
       : work_(work), in_flight_(options.in_flight), env_(env), totals_(options, total_bytes) {
     scope_.go_below(env.cancel);
   }
@@ -135,10 +136,10 @@ class crew final : public join {
 
   task<> run_jobs() {
     for (;;) {
-      co_await breather(*env_.where);
+      co_await turn_share(*env_.where);
       std::optional<job> one;
       if constexpr (next_is_task) {
-        const gate::pass only = co_await asking_.enter();
+        const limiter::pass only = co_await asking_.enter();
         if (exhausted_ || cut_short()) co_return;
         one = co_await std::invoke(work_.next);
         exhausted_ = !one.has_value();
@@ -180,7 +181,7 @@ class crew final : public join {
   std::size_t in_flight_;
   environment env_;
   batch_totals totals_;
-  gate asking_{1};
+  limiter asking_{1};
   std::vector<task<>> workers_;
   std::exception_ptr error_;
   bool exhausted_ = false;
@@ -192,7 +193,7 @@ task<batch_result> run_batch(batch_work<Next, Done, Carry> work, batch_options o
                              std::uint64_t total_bytes = to_end) {
   check(options);
   const environment env = co_await this_environment{};
-  crew<batch_work<Next, Done, Carry>> all(work, options, env, total_bytes);
+  batch_runner<batch_work<Next, Done, Carry>> all(work, options, env, total_bytes);
   co_await all;
   co_return all.result();
 }

@@ -7,12 +7,12 @@
 
 namespace zc::detail {
 
-/// `co_await breather(where)`, once before each attempt to move: goes round the loop when the
+/// `co_await turn_share(where)`, once before each attempt to move: goes round the loop when the
 /// transfers of this turn have had their share. So neither a flood of bytes nor one of jobs that
 /// end at once holds up anybody.
-class breather {
+class turn_share {
  public:
-  explicit breather(scheduler& where, bool after_the_others = false) noexcept
+  explicit turn_share(scheduler& where, bool after_the_others = false) noexcept
       : where_(where), after_the_others_(after_the_others) {
     where_.count_attempt();
   }

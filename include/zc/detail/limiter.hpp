@@ -13,16 +13,16 @@ namespace zc::detail {
 ///
 /// One context's thread. Cancellation does not end the wait: whoever is inside is cancelled too,
 /// and lets the next one in. Must outlive every pass.
-class gate {
+class limiter {
  public:
-  explicit gate(std::size_t limit) noexcept : limit_(limit) {}
-  gate(const gate&) = delete;
-  gate& operator=(const gate&) = delete;
+  explicit limiter(std::size_t limit) noexcept : limit_(limit) {}
+  limiter(const limiter&) = delete;
+  limiter& operator=(const limiter&) = delete;
 
   /// Being inside. Ends with the object.
   class pass {
    public:
-    explicit pass(gate& inside_of) noexcept : inside_of_(&inside_of) {}
+    explicit pass(limiter& inside_of) noexcept : inside_of_(&inside_of) {}
     pass(pass&& other) noexcept : inside_of_(std::exchange(other.inside_of_, nullptr)) {}
     pass& operator=(pass other) noexcept {
       std::swap(inside_of_, other.inside_of_);
@@ -35,7 +35,7 @@ class gate {
     }
 
    private:
-    gate* inside_of_;
+    limiter* inside_of_;
   };
 
   /// `co_await enter()` resumes with a pass.
@@ -55,7 +55,7 @@ class gate {
  private:
   class entry {
    public:
-    explicit entry(gate& to) noexcept : to_(to) {}
+    explicit entry(limiter& to) noexcept : to_(to) {}
     bool await_ready() noexcept {
       if (to_.inside_ >= to_.limit_) return false;
       to_.let_in();
@@ -68,7 +68,7 @@ class gate {
     pass await_resume() noexcept { return pass(to_); }
 
    private:
-    gate& to_;
+    limiter& to_;
   };
 
   void let_in() noexcept {
