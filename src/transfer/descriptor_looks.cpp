@@ -22,9 +22,9 @@ std::int64_t coarse_now() noexcept {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-template <class Entry, std::size_t size>
-Entry& place_of(std::array<Entry, size>& in, int fd) noexcept {
-  return in[static_cast<unsigned>(fd) % size];
+template <class Entry, std::size_t Size>
+Entry& place_of(std::array<Entry, Size>& in, int fd) noexcept {
+  return in[static_cast<unsigned>(fd) % Size];
 }
 
 /// Linux sets O_LARGEFILE, by the kernel's own number, on all that open(2) opens where a file may

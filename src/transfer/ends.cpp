@@ -5,9 +5,9 @@ namespace zc::detail {
 namespace {
 
 /// The descriptor where it is kept; null where its place is another's.
-template <class Known, std::size_t size>
-const Known* find(std::array<Known, size>& kept, int fd) noexcept {
-  Known& place = kept[static_cast<unsigned>(fd) % size];
+template <class Known, std::size_t Size>
+const Known* find(std::array<Known, Size>& kept, int fd) noexcept {
+  Known& place = kept[static_cast<unsigned>(fd) % Size];
   if (place.get() < 0) place = Known(fd);
   return place.get() == fd ? &place : nullptr;
 }

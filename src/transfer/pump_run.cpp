@@ -18,18 +18,18 @@ namespace {
 
 constexpr std::chrono::milliseconds fruitless_pause(1);
 
-/// `go` is what the pump does when it can go on.
-template <step (pump::*go)() noexcept>
+/// `Go` is what the pump does when it can go on.
+template <step (pump::*Go)() noexcept>
 task<> run_by(pump& one, step next) {
   while (next.what != step::kind::end) {
     switch (next.what) {
       case step::kind::end:
       case step::kind::again:
-        next = (one.*go)();
+        next = (one.*Go)();
         break;
       case step::kind::turn:
         co_await turn_share(*one.env.where);
-        next = (one.*go)();
+        next = (one.*Go)();
         break;
       case step::kind::poll: {
         const result<unsigned> events =
