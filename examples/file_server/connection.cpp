@@ -218,7 +218,8 @@ zc::task<bool> connection::answer_next() {
   }
   has_answered_ = true;
   if (!keep_alive) co_return false;
-  co_return body.ended() || co_await drop_body(body);
+  if (body.ended()) co_return true;
+  co_return co_await drop_body(body);
 }
 
 zc::task<bool> connection::drop_body(request_body left) {
