@@ -110,7 +110,6 @@ refusal check_delivery(pump& call, const result<endpoint>& out, std::uint64_t nb
   if (!from_memory) return {EINVAL, side::in};
   if (!out) return {out.error().value(), side::out};
   call.out.end = *out;
-  call.asked.route = route::copy;
   return check_target(call, nbytes);
 }
 

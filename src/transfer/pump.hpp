@@ -62,13 +62,13 @@ struct step {
 /// has to happen before the next one; whoever sees to that reports it, and calls advance() again.
 class pump {
  public:
-  /// Only the first in a context can throw: std::bad_alloc.
+  /// `options` outlive it. Only the first in a context can throw: std::bad_alloc.
   pump(const splice_options& options, environment where)
       : asked(options), env(where), shared_(transfer_service::of(*where.where)) {}
 
   source in;
   sink out;
-  splice_options asked;
+  const splice_options& asked;
   environment env;
   transfer done;
   observer* seen_by = nullptr;
@@ -211,6 +211,9 @@ class pump {
   bool in_parts_ = false;         // the pending move is a part of a packet, on its way to memory
   bool parts_by_engine_ = false;  // splice(2) may not be called on this thread
 };
+
+/// Sees to a step that is a turn, a move or a pause, and says what is next.
+task<step> see_to(pump& one, step::kind what);
 
 /// Sees to what a pump says has to happen, until its transfer has ended; `next` is what it said
 /// last.

@@ -18,34 +18,47 @@ namespace {
 
 constexpr std::chrono::milliseconds fruitless_pause(1);
 
+// In frames that are there only as long as that takes: an idle transfer's is run_by()'s alone.
+
+task<step> make_pending_move(pump& one) {
+  task<result<std::size_t>> moving = by_engine(one.pending());
+  one.begun();
+  co_return one.moved(co_await std::move(moving));
+}
+
+task<step> pause(pump& one) { co_return one.paused(co_await timer(fruitless_pause)); }
+
+task<step> wait_for_turn(pump& one) {
+  co_await turn_share(*one.env.where);
+  co_return step();
+}
+
+}  // namespace
+
+task<step> see_to(pump& one, step::kind what) {
+  switch (what) {
+    case step::kind::move:
+      return make_pending_move(one);
+    case step::kind::pause:
+      return pause(one);
+    default:
+      return wait_for_turn(one);
+  }
+}
+
+namespace {
+
 /// `Go` is what the pump does when it can go on.
 template <step (pump::*Go)() noexcept>
 task<> run_by(pump& one, step next) {
   while (next.what != step::kind::end) {
-    switch (next.what) {
-      case step::kind::end:
-      case step::kind::again:
-        next = (one.*Go)();
-        break;
-      case step::kind::turn:
-        co_await turn_share(*one.env.where);
-        next = (one.*Go)();
-        break;
-      case step::kind::poll: {
-        const result<unsigned> events =
-            co_await op::poll(next.fd, static_cast<unsigned>(next.events));
-        next = one.polled(next.of, events);
-        break;
-      }
-      case step::kind::move: {
-        task<result<std::size_t>> moving = by_engine(one.pending());
-        one.begun();
-        next = one.moved(co_await std::move(moving));
-        break;
-      }
-      case step::kind::pause:
-        next = one.paused(co_await timer(fruitless_pause));
-        break;
+    if (next.what == step::kind::poll) {
+      const auto events = static_cast<unsigned>(next.events);
+      next = one.polled(next.of, co_await op::poll(next.fd, events));
+    } else if (next.what == step::kind::again) {
+      next = (one.*Go)();
+    } else {
+      next = co_await see_to(one, next.what);
     }
   }
 }

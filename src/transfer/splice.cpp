@@ -5,9 +5,11 @@
 
 #include "transfer/checks.hpp"
 #include "transfer/ends.hpp"
+#include "transfer/file_to_file.hpp"
 #include "transfer/pump.hpp"
 #include "zc/detail/errno_code.hpp"
 #include "zc/detail/turn_share.hpp"
+#include "zc/op/poll.hpp"
 
 namespace zc {
 
@@ -94,11 +96,21 @@ task<typename Form::result> carry(detail::ends between, splice_options options, 
   const bool begun = begin(call, between);
   const std::uint64_t wanted = call.in.left;
   if (begun) {
-    const step next = begin_to_move(call);
     try {
-      if (next.what == step::kind::again) co_await move_rest(call, next);
-      // No frame in between: it would be a part of what an idle transfer costs.
-      if (!call.over()) co_await run(call, next);
+      if (suits_file_to_file(call)) co_await file_to_file(call);
+      call.start();
+      step next = call.advance();
+      // As in run(): a frame of its own would be a part of what an idle transfer costs.
+      while (next.what != step::kind::end) {
+        if (next.what == step::kind::poll) {
+          const auto events = static_cast<unsigned>(next.events);
+          next = call.polled(next.of, co_await op::poll(next.fd, events));
+        } else if (next.what == step::kind::again) {
+          next = call.advance();
+        } else {
+          next = co_await see_to(call, next.what);
+        }
+      }
     } catch (const std::bad_alloc&) {
       call.stop(errno_code(ENOMEM), side::zc);
     }
@@ -116,6 +128,7 @@ task<typename Form::result> deliver(remainder from, int out, splice_options opti
   const result<detail::endpoint> target = detail::ends{-1, out}.target(call.shared());
   call.done.taken = wanted;
   if (begin(call, check_delivery(call, target, wanted), wanted)) {
+    options.route = route::copy;
     call.start_with(std::move(from));
     const step next = call.advance();
     if (next.what != step::kind::end) co_await move_rest(call, next);

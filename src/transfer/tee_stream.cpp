@@ -26,7 +26,7 @@ constexpr std::size_t copied_bytes = 4096;
 class stream_tee {
  public:
   stream_tee(tee_targets& targets, const source& in, const tee_options& options, environment env)
-      : targets_(targets), options_(options), from_(splice_options{.flags = options.flags}, env) {
+      : targets_(targets), options_(options), taking_{.flags = options.flags}, from_(taking_, env) {
     from_.in = in;
     // It only takes: nothing of a target's holds it up.
     from_.out.end.never_waits = true;
@@ -46,6 +46,7 @@ class stream_tee {
 
   tee_targets& targets_;
   const tee_options& options_;
+  splice_options taking_;
   pump from_;
 };
 

@@ -13,12 +13,12 @@
 namespace zc::detail {
 
 tee_targets::tee_targets(const std::vector<int>& outs, const tee_options& options,
-                         environment where) {
-  const splice_options each{.offset = options.offset,
-                            .nbytes = options.nbytes,
-                            .flags = options.flags,
-                            .out_offset = options.out_offset};
-  for (const int out : outs) all_.emplace_back(out, each, where);
+                         environment where)
+    : options_{.offset = options.offset,
+               .nbytes = options.nbytes,
+               .flags = options.flags,
+               .out_offset = options.out_offset} {
+  for (const int out : outs) all_.emplace_back(out, options_, where);
 }
 
 void tee_targets::check(const result<endpoint>& in) {

@@ -55,6 +55,7 @@ class tee_targets {
   void refuse_repeated();
   void refuse_overlapping();
 
+  splice_options options_;      // of each
   std::deque<tee_target> all_;  // they stay where they are
 };
 
