@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <deque>
 #include <limits>
 #include <new>
 #include <utility>
@@ -36,6 +37,7 @@ class stream_tee {
 
  private:
   bool at_once() const noexcept { return from_.has(splice_flags::nonblock); }
+  bool any_blocked() noexcept;
   bool begin_piece() noexcept;
   void give(std::vector<task<>>& late);
   bool give_pages(tee_target& to, bool last) noexcept;
@@ -49,6 +51,13 @@ class stream_tee {
   splice_options taking_;
   pump from_;
 };
+
+bool stream_tee::any_blocked() noexcept {
+  const std::deque<tee_target>& all = targets_.all();
+  return std::any_of(all.begin(), all.end(), [](const tee_target& to) {
+    return to.call.done.reason == stop_reason::would_block;
+  });
+}
 
 /// With splice_flags::nonblock all targets must have room for what is taken.
 bool stream_tee::begin_piece() noexcept {
@@ -177,14 +186,10 @@ task<> stream_tee::pass_all() {
       from_.stop(errno_code(ENOMEM), side::zc);
       break;
     }
-    bool blocked = false;
-    targets_.for_live([&](tee_target& to) {
-      settle(to);
-      blocked = blocked || to.call.done.reason == stop_reason::would_block;
-    });
+    targets_.for_live([&](tee_target& to) { settle(to); });
     targets_.show_progress(options_.progress);
     // Where one has no room for what is taken already, nothing more can move now.
-    if (blocked) from_.stop(errno_code(EAGAIN), side::none);
+    if (from_.in.left > 0 && any_blocked()) from_.stop(errno_code(EAGAIN), side::none);
   }
   end_as_source();
 }
