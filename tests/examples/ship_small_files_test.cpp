@@ -5,13 +5,17 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <system_error>
 #include <thread>
 
 #include "../examples/ship/wire.hpp"
+#include "examples/process_view.hpp"
 #include "examples/program.hpp"
 #include "examples/ship_peer.hpp"
 #include "examples/ship_support.hpp"
@@ -46,6 +50,15 @@ std::size_t count_files(const fs::path& in) {
   std::size_t count = 0;
   for (const auto& each : fs::recursive_directory_iterator(in)) count += each.is_regular_file();
   return count;
+}
+
+/// Whether one of make_files() is there, under the name that it is to have.
+bool has_one_of(const fs::path& in) {
+  std::error_code none;
+  const fs::directory_iterator all(in, none);
+  return std::any_of(begin(all), end(all), [](const auto& each) {
+    return std::isdigit(static_cast<unsigned char>(each.path().filename().native().front())) != 0;
+  });
 }
 
 bool says(const std::string& all, const std::string& text) {
@@ -218,6 +231,8 @@ TEST_CASE("examples/ship: a receiver that is interrupted among small files count
   const support::middleman between(receiver.address(), [&](std::uint64_t forwarded) {
     if (told || forwarded < mebibyte) return;
     told = true;
+    // Meanwhile nothing more is forwarded, so it cannot have all of them.
+    CHECK(support::comes_true([&] { return has_one_of(at.path() / "into" / "tree"); }));
     receiver.signal(SIGINT);
   });
   const program::result sent =
