@@ -10,6 +10,9 @@
 
 namespace zc::detail {
 
+/// Whether a regular file is nothing but memory: on tmpfs and the like.
+bool is_in_memory(int fd) noexcept;
+
 /// Looks at descriptors, and remembers for a tick of the coarse clock, some milliseconds, what
 /// would have to be asked again for the next transfer.
 ///

@@ -152,7 +152,7 @@ TEST_CASE("nothing thrown (child): batches and combinators" * doctest::skip()) {
       CHECK(done.size() == 10);
       const auto first = co_await zc::when_any(zc::op::nop(), zc::sleep_for(1h));
       CHECK(first.index() == 0);
-      co_await zc::with_stop(never.get_token(), zc::timeout(10s, zc::op::nop()));
+      static_cast<void>(co_await zc::with_stop(never.get_token(), zc::timeout(10s, zc::op::nop())));
     }
   };
   zc::run(work());

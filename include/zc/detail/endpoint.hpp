@@ -107,7 +107,4 @@ enum class direction : std::uint8_t { reading, writing };
 ZC_API result<endpoint> look_at(int fd, direction use, const struct stat* about = nullptr,
                                 descriptor_looks* looks = nullptr) noexcept;
 
-/// Whether a regular file is nothing but memory: on tmpfs and the like.
-bool is_in_memory(int fd) noexcept;
-
 }  // namespace zc::detail
