@@ -30,7 +30,7 @@ Entry& place_of(std::array<Entry, Size>& in, int fd) noexcept {
 /// Linux sets O_LARGEFILE, by the kernel's own number, on all that open(2) opens where a file may
 /// be large, and not on what socket(2) or accept(2) gives.
 int flag_of_opened() noexcept {
-  const fd null = own_descriptor(fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
+  const fd null = own_descriptor(fd(::openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC)));
   const int flags = null ? ::fcntl(null.get(), F_GETFL) : 0;
   return flags > 0 ? flags & ~O_ACCMODE : 0;
 }
