@@ -179,7 +179,9 @@ TEST_CASE("route: whatever goes wrong with a few bytes, the counts are exact") {
         kernel.stand_before(context);
         const zc::transfer done = context.run(zc::try_splice(in.fd(), pair.first.get()));
         CHECK(support::conserved(done));
-        const bool ends_it = error == EIO || error == ENOMEM || error == ECONNRESET;
+        // Where the bytes are copied there is no other way than send(2).
+        const bool no_way = error == EOPNOTSUPP && !can_tell_what_is_cached();
+        const bool ends_it = error == EIO || error == ENOMEM || error == ECONNRESET || no_way;
         if (done.reason == zc::stop_reason::complete) {
           CHECK(done.moved == size);
         } else {
