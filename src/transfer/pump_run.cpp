@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::chrono::milliseconds fruitless_pause(1);
 
-// In frames that are there only as long as that takes: an idle transfer's is run_by()'s alone.
+// In frames that are there only as long as that takes. An idle transfer waits for a descriptor, in
+// the frame of its call or in run_by()'s.
 
 task<step> make_pending_move(pump& one) {
   task<result<std::size_t>> moving = by_engine(one.pending());
